@@ -1,0 +1,1 @@
+"""How a file becomes a waveform, and which files cannot."""

@@ -1,0 +1,66 @@
+"""The command ``ser``; only the standard library is imported until a command is chosen."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ser import __version__
+from ser.errors import InputError
+
+#: Command → module with ``main(arguments) -> exit code``, and what it does.
+COMMANDS = {
+    "train": ("ser.commands.train", "train and evaluate; with -m, a sweep over every combination of choices"),
+    "list": ("ser.commands.list", "the choices of a config group: ser list backbone"),
+    "ui": ("ser.commands.ui", "MLflow's own pages on this project's runs, on 127.0.0.1"),
+    "doctor": ("ser.commands.doctor", "check the installation; --fix mends what can be mended"),
+}
+
+HELP = """ser {version}: experiments on speech emotion recognition that can be believed
+
+usage: ser <command> [key=value …]
+
+{commands}
+
+  ser <command> --help   what a command takes
+  ser --version          the version
+
+examples
+  ser train                                                  the built-in corpus, eGeMAPS, a linear classifier
+  ser train dataset=emodb dataset.root=… backbone=egemaps head=svm split=loso
+  ser train -m backbone=egemaps,mel_cnn head=linear,mlp seed=1,2,3
+
+exit codes: 0 all well; 1 a job failed or a check found errors; 2 the command or the input is wrong"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if command in ("-h", "--help", "help"):
+        print_help()
+        return 0
+    if command == "--version":
+        sys.stdout.write(f"ser {__version__}\n")
+        return 0
+    if command not in COMMANDS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(command, COMMANDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        sys.stderr.write(f"ser: no command {command!r}{hint}\n  expected: {', '.join(COMMANDS)}\n")
+        return 2
+    try:
+        return import_module(COMMANDS[command][0]).main(rest)
+    except InputError as error:
+        sys.stderr.write(f"ser {command}: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on where it stopped\n")
+        return 130
+
+
+def print_help() -> None:
+    """Print what there is."""
+    commands = "\n".join(f"  {name:<8} {text}" for name, (_, text) in COMMANDS.items())
+    sys.stdout.write(HELP.format(version=__version__, commands=commands) + "\n")

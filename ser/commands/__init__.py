@@ -1,0 +1,1 @@
+"""One module a command of ``ser``: ``main(arguments) -> exit code``."""

@@ -1,0 +1,1 @@
+"""Corpora: one module a corpus, all yielding a :class:`ser.dataset.manifest.Manifest`."""

@@ -1,0 +1,106 @@
+"""One fold: fit on its training part, choose on its validation part, score its test part once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ser.head.data import Head, Model, Part, Workspace
+from ser.predictions import tabulate_predictions
+from ser.results import CHECKPOINTS, read_json, write_json
+from ser.split.fold import Fold
+
+if TYPE_CHECKING:
+    from ser.training.fit import Training
+
+log = logging.getLogger(__name__)
+
+DONE, TEST, VALIDATION, HISTORY = "done.json", "test.parquet", "validation.parquet", "history.csv"
+HISTORY_COLUMNS = ["fold", "epoch", "metric", "value"]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What a fold leaves: predictions of its test and validation parts, and the course of its training."""
+
+    test: pd.DataFrame
+    validation: pd.DataFrame
+    history: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all folds of a run have in common."""
+
+    head: Head
+    make_backbone: Callable[[], Any]
+    training: Training | None
+    emotions: Sequence[str]
+    dataset: str
+    columns: Sequence[str]
+
+
+def run_fold(recipe: Recipe, everything: Part, fold: Fold, run: Path, log_metrics: Callable[..., None]) -> FoldResult:
+    """Fit and score one fold, or read what it left if it was done before the run was killed.
+
+    Args:
+        recipe: head, backbone and training.
+        everything: all clips of the corpus.
+        fold: which of them are whose.
+        run: the run's directory.
+        log_metrics: takes metrics and an epoch.
+    """
+    folder = run / CHECKPOINTS / f"fold-{fold.index}"
+    if read_json(folder / DONE):
+        log.info("fold %s was done before", fold.name)
+        return read_fold(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def log_epoch(metrics: Mapping[str, float], epoch: int) -> None:
+        append_history(folder / HISTORY, fold.name, epoch, metrics)
+        log_metrics({f"fold-{fold.index}/{name}": value for name, value in metrics.items()}, epoch)
+
+    workspace = Workspace(folder, recipe.make_backbone, recipe.training, log_epoch)
+    validation = everything.take(fold.validation) if len(fold.validation) else None
+    model = recipe.head.fit(everything.take(fold.train), validation, workspace)
+    model.save(folder)
+    test = predict_part(recipe, model, everything.take(fold.test), fold)
+    test.to_parquet(folder / TEST, index=False)
+    if validation is not None:
+        predict_part(recipe, model, validation, fold).to_parquet(folder / VALIDATION, index=False)
+    write_json(folder / DONE, {"fold": fold.name, "emotions": list(model.emotions)})
+    return read_fold(folder)
+
+
+def predict_part(recipe: Recipe, model: Model, part: Part, fold: Fold) -> pd.DataFrame:
+    """Prediction rows of one part."""
+    predictions = model.predict(part)
+    return tabulate_predictions(part, predictions, recipe.emotions, recipe.dataset, fold.name, recipe.columns)
+
+
+def read_fold(folder: Path) -> FoldResult:
+    """What a finished fold left in its folder."""
+    validation = folder / VALIDATION
+    history = folder / HISTORY
+    return FoldResult(
+        test=pd.read_parquet(folder / TEST),
+        validation=pd.read_parquet(validation) if validation.is_file() else pd.DataFrame(),
+        history=read_history(history) if history.is_file() else pd.DataFrame(columns=HISTORY_COLUMNS),
+    )
+
+
+def append_history(path: Path, fold: str, epoch: int, metrics: Mapping[str, float]) -> None:
+    """Add an epoch's metrics; a killed training leaves all epochs before."""
+    rows = pd.DataFrame([(fold, epoch, name, value) for name, value in metrics.items()], columns=HISTORY_COLUMNS)
+    rows.to_csv(path, mode="a", header=not path.exists(), index=False)
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Epochs in order; where a resumed training repeated one, its second time counts."""
+    rows = pd.read_csv(path, dtype={"fold": str})
+    return rows.drop_duplicates(["epoch", "metric"], keep="last").sort_values("epoch", kind="stable")

@@ -1,0 +1,124 @@
+"""From a command line to jobs: Hydra composes and launches, one job a run, in a sweep as many as there are combinations."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ser.config import add_choices
+from ser.errors import InputError
+from ser.paths import find_shipped
+from ser.sweep import JobsFailed, SweepJob, split_overrides
+
+log = logging.getLogger(__name__)
+MISTAKES = (InputError, HydraException, OmegaConfBaseException)
+
+
+class Result(Protocol):
+    """What a stage returns of a run."""
+
+    state: str
+    run_id: str
+    key: str
+
+
+#: A stage: (config, folder, labels, parent run) → result.
+Stage = Callable[[DictConfig, Path, Mapping[str, str], str], Result]
+
+
+def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
+    """Run a stage on a command line.
+
+    Args:
+        name: of the stage; ``conf/<name>.yaml`` is its primary configuration.
+        stage: what to do with a composed configuration.
+        arguments: Hydra overrides and flags.
+
+    Returns:
+        0, or 1 if a job of a sweep failed.
+
+    Raises:
+        InputError: the command or the input is wrong.
+    """
+    swept = bool({"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments))
+    folder = freeze_config(find_shipped("conf")) if swept else find_shipped("conf")
+    sys.argv = [f"ser {name}", *arguments]  # Hydra reads its command line from here
+    # Hydra would end the process with code 1 whatever is wrong; this makes it raise instead.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+
+    def task(config: DictConfig) -> None:
+        run_job(stage, add_choices(config, HydraConfig.get().runtime.choices))
+
+    try:
+        hydra.main(version_base="1.3", config_path=str(folder), config_name=name)(task)()
+    except JobsFailed:
+        return 1
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain_mistake(error) from error
+    return 0
+
+
+def run_job(stage: Stage, config: DictConfig) -> None:
+    """Run one job where Hydra put it; in a sweep a failure is written down and the others go on."""
+    settings = HydraConfig.get()
+    folder = Path(settings.runtime.output_dir)
+    if settings.mode != RunMode.MULTIRUN:
+        stage(config, folder, {}, "")
+        sys.stdout.write(f"{folder}\n")
+        return
+    job = SweepJob.begin(Path(settings.sweep.dir), folder, settings.job.num, split_overrides(settings.overrides.task))
+    began = time.perf_counter()
+    try:
+        result = stage(config, folder, job.labels, job.open_parent(config))
+        job.end(result.state, time.perf_counter() - began, run_id=result.run_id, key=result.key)
+    except MISTAKES as error:
+        reason = str(explain_mistake(error))
+        log.error("job %d refused: %s", job.number, reason)
+        job.end("refused", time.perf_counter() - began, reason=reason)
+    except Exception as error:  # the sweep goes on whatever a job does
+        log.exception("job %d failed", job.number)
+        job.end("failed", time.perf_counter() - began, reason=f"{type(error).__name__}: {error}")
+
+
+def explain_mistake(error: Exception) -> InputError:
+    """What a user needs of an error in command or configuration: its messages without traceback."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return cause
+        cause = cause.__cause__
+    below = [error.__cause__] if isinstance(error.__cause__, OmegaConfBaseException) else []
+    lines = [str(item).strip() for item in (error, *below)]
+    return InputError("\n".join(dict.fromkeys(lines)), remedy="`ser list` shows groups and choices, --cfg job the keys")
+
+
+def freeze_config(conf: Path) -> Path:
+    """A copy of the configuration folder under its content's hash, so that later edits do not reach queued jobs."""
+    files = sorted(path for path in conf.rglob("*.yaml"))
+    content = blake2b(digest_size=6)
+    for path in files:
+        content.update(str(path.relative_to(conf)).encode() + path.read_bytes())
+    frozen = Path(os.environ.get("SER_OUTPUTS", "outputs")).absolute() / "conf" / content.hexdigest()
+    if not frozen.is_dir():
+        frozen.parent.mkdir(parents=True, exist_ok=True)
+        temporary = frozen.with_name(f"{frozen.name}.{os.getpid()}.tmp")
+        shutil.copytree(conf, temporary)
+        try:
+            temporary.rename(frozen)
+        except OSError:  # another process was first
+            shutil.rmtree(temporary)
+    return frozen

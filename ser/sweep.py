@@ -1,0 +1,209 @@
+"""A sweep: its jobs, their common parent run, and what is said at the end.
+
+Each job writes ``job.json`` into its directory; ``sweep.json`` in the sweep's directory is what the report and the
+statistics read.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from ser.errors import InputError
+from ser.results import read_json, write_json
+from ser.tracking.environment import describe_environment
+from ser.tracking.tracker import TrackedRun, Tracker
+
+SWEEP, JOB = "sweep.json", "job.json"
+DONE = ("finished", "skipped")
+
+
+class JobsFailed(SystemExit):
+    """Raised at the end of a sweep with failed jobs; Hydra lets it pass."""
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """One job of a sweep, as it sees itself.
+
+    Attributes:
+        sweep: the sweep's directory.
+        folder: the job's own.
+        number: its place in the sweep.
+        overrides: all its overrides.
+        labels: those that vary in the sweep.
+    """
+
+    sweep: Path
+    folder: Path
+    number: int
+    overrides: Mapping[str, str]
+    labels: Mapping[str, str]
+
+    @classmethod
+    def begin(cls, sweep: Path, folder: Path, number: int, overrides: Mapping[str, str]) -> SweepJob:
+        """Take part in a sweep; what an earlier sweep in the same directory said of this job no longer holds."""
+        (folder / JOB).unlink(missing_ok=True)
+        swept = read_json(sweep / SWEEP).get("varied", [])
+        labels = {name: overrides[name] for name in swept if name in overrides}
+        return cls(sweep, folder, number, overrides, labels)
+
+    def open_parent(self, config: DictConfig) -> str:
+        """Run id of the sweep's parent; the first job to ask creates it, or takes up that of the same sweep before."""
+        tracker: Tracker = instantiate(config.tracking)
+        with FileLock(self.sweep / ".parent.lock"):
+            record = read_json(self.sweep / SWEEP)
+            if not record.get("parent_run_id"):
+                key = hash_sweep(record["arguments"])
+                tags = {"ser.key": key, "ser.kind": "sweep", "ser.run_dir": str(self.sweep.absolute())}
+                tags |= {"ser.varied": " ".join(record["varied"]), "ser.git_revision": str(record["git_revision"])}
+                name = "sweep over " + ", ".join(record["varied"])
+                parent = tracker.start(name, {}, {**tags, "mlflow.note.content": record["command"]}, tracker.find(key))
+                record["parent_run_id"] = parent.run_id
+                write_json(self.sweep / SWEEP, record)
+        return record["parent_run_id"]
+
+    def end(self, state: str, seconds: float, run_id: str = "", key: str = "", reason: str | None = None) -> None:
+        """Write down what became of the job."""
+        record = {
+            "job": self.number,
+            "overrides": dict(self.overrides),
+            "state": state,
+            "reason": reason,
+            "run_dir": self.folder.name if self.folder.parent == self.sweep.absolute() else str(self.folder),
+            "run_id": run_id,
+            "key": key,
+            "seconds": round(seconds, 3),
+        }
+        write_json(self.folder / JOB, record)
+
+
+class SweepCallback(Callback):
+    """What happens before the first and after the last job of a sweep."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Check the tracking store and begin the sweep's record; exits with 2 where the store cannot be used."""
+        try:
+            tracker: Tracker = instantiate(config.tracking)
+            tracker.connect()
+        except InputError as error:
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(2) from error  # Hydra would turn any other exception into a warning
+        folder = Path(config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = describe_environment()
+        write_json(
+            folder / SWEEP,
+            {
+                "command": shlex.join([*sys.argv[0].split(), *sys.argv[1:]]),
+                "arguments": list(config.hydra.overrides.task),
+                "stage": config.hydra.job.name,
+                "started": now(),
+                "ser_version": environment["ser"],
+                "git_revision": environment["git_revision"],
+                "experiment": tracker.experiment,
+                "tracking_uri": tracker.uri,
+                "varied": find_swept(config.hydra.overrides.task),
+                "jobs": [],
+            },
+        )
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Gather the jobs, print their table, write the report; raises JobsFailed if any failed."""
+        folder = Path(config.hydra.sweep.dir)
+        jobs = gather_jobs(folder)
+        record = {**read_json(folder / SWEEP), "finished": now(), "jobs": jobs}
+        write_json(folder / SWEEP, record)
+        failed = [job for job in jobs if job["state"] not in DONE]
+        print_table(folder, record)
+        if config.report and jobs:
+            from ser.report import write_report  # draws with matplotlib, which nothing else here needs
+
+            sys.stdout.write(f"report: {write_report(folder)}\n")
+        if record.get("parent_run_id"):
+            close_parent(instantiate(config.tracking), record["parent_run_id"], folder, jobs)
+        sys.stdout.write(f"{folder}\n")
+        if failed:
+            sys.stderr.write(f"{len(failed)} of {len(jobs)} jobs did not finish; the same command repeats only them\n")
+            raise JobsFailed(1)
+
+
+def close_parent(tracker: Tracker, run_id: str, folder: Path, jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Log what the sweep as a whole left, and end its parent run."""
+    parent = TrackedRun(tracker, run_id)
+    states = [job["state"] for job in jobs]
+    parent.log_metrics({f"jobs/{state}": states.count(state) for state in (*DONE, "failed", "refused")})
+    client = tracker.connect()
+    for path in (folder / SWEEP, folder / "report.html"):
+        if path.is_file():
+            client.log_artifact(run_id, str(path))
+    if (folder / "report").is_dir():
+        client.log_artifacts(run_id, str(folder / "report"), "report")
+    parent.end("finished" if all(state in DONE for state in states) else "failed")
+
+
+def gather_jobs(folder: Path) -> list[dict[str, Any]]:
+    """What each job wrote down, in order."""
+    records = [json.loads(path.read_text()) for path in folder.rglob(JOB)]
+    return sorted(records, key=lambda record: record["job"])
+
+
+def print_table(folder: Path, record: Mapping[str, Any]) -> None:
+    """The end of a sweep: what varied, UAR with its interval, state."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in (*record["varied"], "UAR", "95 % CI", "WA", "state"):
+        table.add_column(name, overflow="fold")
+    for job in record["jobs"]:
+        scores = read_json(folder / job["run_dir"] / "metrics.json") if job["state"] in DONE else {}
+        low, high = (format_score(scores.get(f"test/uar_ci_{side}")) for side in ("low", "high"))
+        table.add_row(
+            *(str(job["overrides"].get(name, "")) for name in record["varied"]),
+            format_score(scores.get("test/uar")),
+            f"{low}–{high}" if scores else "",
+            format_score(scores.get("test/wa")),
+            job["state"] + (f": {job['reason'].splitlines()[0]}" if job["reason"] else ""),
+        )
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def format_score(value: float | None) -> str:
+    """Three digits, or nothing."""
+    return "" if value is None else f"{value:.3f}"
+
+
+def split_overrides(overrides: Sequence[str]) -> dict[str, str]:
+    """``["seed=1", "+trainer.x=2"]`` as ``{"seed": "1", "trainer.x": "2"}``."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {item.key_or_group: str(item.get_value_element_as_str()) for item in parsed}
+
+
+def find_swept(overrides: Sequence[str]) -> list[str]:
+    """Names of the overrides that take several values in a sweep."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [item.key_or_group for item in parsed if item.is_sweep_override()]
+
+
+def hash_sweep(arguments: Sequence[str]) -> str:
+    """Identity of a sweep: the same overrides in any order."""
+    return "sweep-" + blake2b(json.dumps(sorted(arguments)).encode(), digest_size=8).hexdigest()
+
+
+def now() -> str:
+    """The time, in UTC."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

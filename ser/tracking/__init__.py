@@ -1,0 +1,1 @@
+"""Where runs live: MLflow, the identity of a run, and the environment it ran in."""

@@ -1,0 +1,36 @@
+"""What a result was computed with: versions, platform, revision."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from functools import lru_cache
+from importlib.metadata import distributions
+
+from ser import __version__
+from ser.paths import PACKAGE
+
+
+@lru_cache(maxsize=1)
+def describe_environment() -> dict[str, object]:
+    """Versions of ``ser``, Python, the system and every installed package; revision of the checkout, if it is one."""
+    packages = {item.name: item.version for item in distributions() if item.name}
+    return {
+        "ser": __version__,
+        "git_revision": find_revision(),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    }
+
+
+def find_revision() -> str | None:
+    """Git revision of the checkout that ``ser`` runs from, with ``-dirty`` where files changed; ``None`` outside one."""
+    if not (PACKAGE.parent / ".git").exists():
+        return None
+    command = ["git", "-C", str(PACKAGE.parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None

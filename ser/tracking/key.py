@@ -1,0 +1,73 @@
+"""The identity of a run: the hash of everything that can change its result, and of nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from ser import __version__
+
+#: Settings that say where and how, not what: two runs that differ only in these have the same result.
+WITHOUT_EFFECT = (
+    "choices",
+    "paths",
+    "tracking",
+    "resume",
+    "report",
+    "metrics",
+    "dataset.root",
+    "dataset.path",
+    "dataset.jobs",
+    "split.path",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_workers",
+)
+#: Groups that only networks read.
+TRAINING_GROUPS = ("trainer", "optimizer", "scheduler", "loss")
+
+
+def select_effective(config: Mapping[str, Any], uses_trainer: bool) -> dict[str, Any]:
+    """The part of a resolved config that decides the result.
+
+    Args:
+        config: the resolved config as plain containers.
+        uses_trainer: whether the head is trained by epochs; if not, trainer, optimizer, scheduler and loss are left out.
+    """
+    without = {*WITHOUT_EFFECT, *(() if uses_trainer else TRAINING_GROUPS)}
+    return _prune(config, without, "")
+
+
+def hash_run(effective: Mapping[str, Any], data: str, weights: str = "", lists: str = "") -> str:
+    """The run key: 16 hexadecimal digits.
+
+    Args:
+        effective: what :func:`select_effective` returned.
+        data: the data fingerprint (contents of the clips as read).
+        weights: hash of local pretrained weights.
+        lists: hash of further input files, such as a fold list.
+    """
+    release = ".".join(__version__.split(".")[:2])
+    content = json.dumps([effective, data, weights, lists, release], sort_keys=True, default=str)
+    return blake2b(content.encode(), digest_size=8).hexdigest()
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"head": {"C": 1}}`` as ``{"head.C": 1}``; lists and empty mappings stay values."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _prune(config: Mapping[str, Any], without: set[str], prefix: str) -> dict[str, Any]:
+    kept = {name: value for name, value in config.items() if f"{prefix}{name}" not in without}
+    return {
+        name: _prune(value, without, f"{prefix}{name}.") if isinstance(value, Mapping) else value
+        for name, value in kept.items()
+    }

@@ -1,0 +1,272 @@
+"""The stage ``ser train``: one configuration, one tracked run.
+
+Read the corpus, check every file, split by speaker, fit and score each fold, write and log what came of it. A run is
+known by its key: one that finished is not repeated, one that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from ser import metrics
+from ser.audio.prepare import Preparation
+from ser.backbone.extract import extract_features
+from ser.corpus import Corpus, read_corpus
+from ser.errors import InputError
+from ser.fold import FoldResult, Recipe, run_fold
+from ser.head.data import Head, Part
+from ser.predictions import complete_predictions
+from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_results
+from ser.split.fold import Split, describe_balance, tabulate_split
+from ser.tracking.environment import describe_environment
+from ser.tracking.key import flatten, hash_run, select_effective
+from ser.tracking.tracker import TrackedRun, Tracker
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from ser.training.fit import Training
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: ``finished`` now, or ``skipped`` because it had finished before."""
+
+    state: str
+    run_id: str
+    key: str
+    metrics: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The objects that a configuration names."""
+
+    backbone: Any
+    head: Head
+    preparation: Preparation
+    tracker: Tracker
+
+    @classmethod
+    def build(cls, config: DictConfig) -> Choices:
+        """Instantiate and check what needs no data; raises InputError where choices do not go together."""
+        if config.class_weight not in ("none", "balanced"):
+            raise InputError(f"class_weight={config.class_weight}", expected="none or balanced")
+        backbone = instantiate(config.backbone)
+        head = instantiate(config.head, class_weight=config.class_weight)
+        head.check(backbone)
+        tracker = instantiate(config.tracking)
+        tracker.connect()
+        return cls(backbone, head, instantiate(config.audio), tracker)
+
+
+def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
+    """Run one configuration.
+
+    Args:
+        config: composed from ``conf/train.yaml`` (:func:`ser.config.compose`).
+        folder: the run's directory.
+        labels: what tells this run from its neighbours in a sweep (override → value); they become the run's name.
+        parent: MLflow run of the sweep.
+
+    Raises:
+        InputError: choices that do not go together, data that cannot be used, a split that leaks, a tracking store
+            that cannot be reached; all before long work starts.
+    """
+    folder = folder.absolute()
+    choices = Choices.build(config)
+    corpus = read_corpus(instantiate(config.dataset), choices.preparation, choices.backbone.rate, config.on_bad_audio)
+    check_columns(corpus, config.metrics.by)
+    split = instantiate(config.split).split(corpus.manifest, validation=needs_validation(config, choices.head))
+    for note in split.notes:
+        log.warning(note)
+    effective = select_effective(resolve(config), choices.head.uses_trainer)
+    key = hash_run(effective, corpus.fingerprint, lists=hash_split(corpus, split))
+    with hold(Path(config.paths.cache) / "locks" / f"{key}.lock"):
+        known = choices.tracker.find(key) if config.resume else None
+        if get_state(known) == "finished":
+            assert known is not None
+            log.info("this run finished before, as MLflow run %s", known.info.run_id)
+            copy_results(choices.tracker, known, folder, key)
+            return Outcome("skipped", known.info.run_id, key, read_json(folder / "metrics.json"))
+        killed = known if get_state(known) == "running" else None
+        start_folder(folder, key, killed.data.tags.get("ser.run_dir") if killed else None)
+        run = choices.tracker.start(
+            name_run(config, labels),
+            params={**config.choices, **flatten(effective)},
+            tags=make_tags(key, corpus, folder, parent, labels),
+            resume=killed,
+        )
+        try:
+            scores = evaluate(config, choices, corpus, split, run, key, folder)
+            finish_folder(folder, key, run.run_id)
+            run.log_folder(folder)
+        except Exception:
+            run.end("failed")
+            raise
+        run.end("finished")
+    return Outcome("finished", run.run_id, key, scores)
+
+
+def evaluate(
+    config: DictConfig, choices: Choices, corpus: Corpus, split: Split, run: TrackedRun, key: str, folder: Path
+) -> dict[str, float | None]:
+    """Fit and score all folds, write and log the results; returns the metrics."""
+    began = time.perf_counter()
+    everything = gather_clips(config, choices, corpus)
+    recipe = Recipe(
+        head=choices.head,
+        make_backbone=lambda: instantiate(config.backbone),
+        training=build_training(config) if choices.head.uses_trainer else None,
+        emotions=corpus.manifest.emotions,
+        dataset=corpus.manifest.name,
+        columns=list(config.metrics.by),
+    )
+    folds = [run_fold(recipe, everything, fold, folder, run.log_metrics) for fold in split.folds]
+    test = complete_predictions([fold.test for fold in folds], run.run_id, key, "test")
+    validation = [fold.validation for fold in folds if len(fold.validation)]
+    tables = {
+        "predictions.parquet": test,
+        "confusion.csv": metrics.tabulate_confusion(test),
+        "speakers.csv": metrics.score_levels(test, "speaker"),
+        "split.csv": tabulate_split(corpus.manifest.frame, split),
+        "split_balance.csv": describe_balance(corpus.manifest.frame, split, list_strata(config)),
+        "history.csv": pd.concat([fold.history for fold in folds], ignore_index=True),
+    }
+    scores = {**score_folds(folds), **metrics.score(test, "test", config.metrics.by)}
+    if validation:
+        tables["validation.parquet"] = complete_predictions(validation, run.run_id, key, "val")
+        scores |= metrics.score(tables["validation.parquet"], "val", config.metrics.by)
+    scores |= {"audio/skipped": float(corpus.skipped), "seconds": time.perf_counter() - began}
+    records = {
+        "dataset.json": corpus.describe(),
+        "notes.json": list_notes([*corpus.manifest.notes, *split.notes]),
+        "environment.json": {**describe_environment(), "data_fingerprint": corpus.fingerprint},
+    }
+    written = write_results(folder, resolve(config), tables, records, scores)
+    run.log_metrics(written)
+    log.info("test UAR %.3f (95%% CI over speakers %.3f to %.3f)", *(scores[f"test/uar{x}"] for x in ("", "_ci_low", "_ci_high")))
+    return written
+
+
+def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus) -> Part:
+    """All clips, with features where the backbone is frozen."""
+    frame, digests = corpus.manifest.frame, corpus.digests
+    features = None
+    if not choices.backbone.trains:
+        store = Path(config.paths.cache) / "features"
+        features = extract_features(choices.backbone, frame, digests.tolist(), choices.preparation, store)
+    return Part(frame, digests, features, choices.preparation)
+
+
+def build_training(config: DictConfig) -> Training:
+    """Trainer settings with the optimizer, scheduler and loss they use."""
+    return instantiate(
+        config.trainer,
+        optimizer=instantiate(config.optimizer),
+        scheduler=instantiate(config.scheduler) or None,
+        loss=instantiate(config.loss),
+        seed=config.seed,
+    )
+
+
+def score_folds(folds: Sequence[FoldResult]) -> dict[str, float]:
+    """Mean and standard deviation of the folds' own UAR, beside the pooled one."""
+    values = [metrics.uar(metrics.tabulate_confusion(fold.test).to_numpy()) for fold in folds]
+    if len(values) < 2:
+        return {}
+    return {"test/uar_fold_mean": float(np.mean(values)), "test/uar_fold_std": float(np.std(values, ddof=1))}
+
+
+def check_columns(corpus: Corpus, columns: Sequence[str]) -> None:
+    """Raise InputError for a column in ``metrics.by`` that the manifest lacks."""
+    known = list(corpus.manifest.frame.columns)
+    for column in columns:
+        if column not in known:
+            raise InputError(f"metrics.by: {corpus.manifest.name} has no column {column!r}", expected=", ".join(known))
+
+
+def needs_validation(config: DictConfig, head: Head) -> bool:
+    """Whether anything chooses on validation data: only training that stops early or keeps its best epoch does."""
+    return head.uses_trainer and config.trainer.early_stopping is not None
+
+
+def list_strata(config: DictConfig) -> list[str]:
+    """Columns whose distribution over the parts is written beside the split."""
+    return list(dict.fromkeys(["emotion", *config.split.stratify]))
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain containers, every interpolation resolved."""
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def hash_split(corpus: Corpus, split: Split) -> str:
+    """Hash of who is where: a fold list's content counts, not the path it was read from."""
+    table = tabulate_split(corpus.manifest.frame, split)
+    return blake2b(table.to_csv(index=False).encode(), digest_size=8).hexdigest()
+
+
+def name_run(config: DictConfig, labels: Mapping[str, str] | None) -> str:
+    """What varied; for a single run, its main choices."""
+    if labels:
+        return " ".join(f"{name}={value}" for name, value in labels.items())
+    main = [str(config.choices.get(group, "")) for group in ("dataset", "backbone", "head", "split")]
+    return " ".join([*main, f"seed={config.seed}"])
+
+
+def make_tags(
+    key: str, corpus: Corpus, folder: Path, parent: str, labels: Mapping[str, str] | None
+) -> dict[str, str]:
+    """MLflow tags that identify a run."""
+    environment = describe_environment()
+    tags = {
+        "ser.key": key,
+        "ser.version": str(environment["ser"]),
+        "ser.git_revision": str(environment["git_revision"]),
+        "ser.data_fingerprint": corpus.fingerprint,
+        "ser.run_dir": str(folder),
+    }
+    if parent:
+        tags["mlflow.parentRunId"] = parent
+    if labels:
+        tags["ser.varied"] = " ".join(f"{name}={value}" for name, value in labels.items())
+    return tags
+
+
+def get_state(run: Run | None) -> str:
+    """The state a run reached, empty for none."""
+    return "" if run is None else str(run.data.tags.get("ser.state", ""))
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Keep other processes from training the same configuration; the system lets go if this one dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        log.info("another process runs this very configuration; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
