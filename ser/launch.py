@@ -60,15 +60,22 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
     # Hydra would end the process with code 1 whatever is wrong; this makes it raise instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
 
+    mistakes: list[Exception] = []
+
     def task(config: DictConfig) -> None:
-        run_job(stage, add_choices(config, HydraConfig.get().runtime.choices))
+        try:
+            run_job(stage, add_choices(config, HydraConfig.get().runtime.choices))
+        except MISTAKES as error:  # kept from Hydra, which would print a line of its own about it
+            mistakes.append(error)
 
     try:
         hydra.main(version_base="1.3", config_path=str(folder), config_name=name)(task)()
     except JobsFailed:
         return 1
     except (HydraException, OmegaConfBaseException) as error:
-        raise explain_mistake(error) from error
+        mistakes.append(error)
+    if mistakes:
+        raise explain_mistake(mistakes[0]) from mistakes[0]
     return 0
 
 

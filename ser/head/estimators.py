@@ -15,9 +15,10 @@ from sklearn.preprocessing import StandardScaler
 
 from ser.errors import InputError
 from ser.head.data import Part, Predictions, Workspace
+from ser.head.pickles import load_pickle, save_pickle
 
 log = logging.getLogger(__name__)
-FILE = "model.skops"
+FILE = "model.pkl"
 
 
 class EstimatorHead:
@@ -88,9 +89,7 @@ class EstimatorHead:
 
     def load(self, folder: Path, make_backbone: Callable[[], Any]) -> FittedEstimator:  # noqa: ARG002 - heads are alike
         """The model that :meth:`FittedEstimator.save` wrote; only types that scikit-learn ships are read."""
-        from skops.io import load
-
-        return FittedEstimator(load(folder / FILE))
+        return FittedEstimator(load_pickle(folder / FILE))
 
     def _build(self) -> Pipeline:
         estimator = clone(self.estimator)
@@ -138,10 +137,8 @@ class FittedEstimator:
         return Predictions(self.emotions, predicted, self._find_probabilities(part.features))
 
     def save(self, folder: Path) -> None:
-        """Write the model in skops' format, which can be read without running foreign code."""
-        from skops.io import dump
-
-        dump(self.pipeline, folder / FILE)
+        """Write the pipeline as :meth:`EstimatorHead.load` reads it."""
+        save_pickle(self.pipeline, folder / FILE)
 
     def _find_probabilities(self, features: np.ndarray | None) -> np.ndarray:
         if hasattr(self.pipeline, "predict_proba"):

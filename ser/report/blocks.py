@@ -94,6 +94,11 @@ class Matrices:
     more: Sequence[Matrix] = field(default_factory=tuple)
     kind: ClassVar[str] = "matrices"
 
+    @property
+    def classes(self) -> int:
+        """The most classes that a matrix has; it sets how many fit side by side."""
+        return max((len(matrix.names) for matrix in (*self.shown, *self.more)), default=0)
+
 
 @dataclass(frozen=True)
 class Code:

@@ -91,8 +91,7 @@ def read_sweep(folder: Path) -> Sweep:
     if (folder / "sweep.json").is_file():
         info = _read_sweep_file(folder / "sweep.json")
     elif (folder / "metrics.json").is_file():
-        overrides = _read_hydra_overrides(folder / ".hydra" / "overrides.yaml")
-        info = {"jobs": [{"job": 0, "overrides": overrides, "state": "finished", "run_dir": "."}]}
+        info = {"jobs": [_describe_single(folder)]}
     else:
         raise InputError(
             f"{folder}: no sweep and no run to report on",
@@ -144,7 +143,7 @@ def _read_overrides(job: Mapping[str, Any]) -> dict[str, str]:
 
 def _name_unvaried(configs: Sequence[Mapping[str, Any]]) -> str:
     config = next((config for config in configs if config), {})
-    names = [name_choice(config[group]) for group in ("backbone", "head") if config.get(group)]
+    names = [name_choice(config, group) for group in ("backbone", "head")]
     return " · ".join(name for name in names if name)
 
 
@@ -173,9 +172,12 @@ def _read_number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
-def _read_hydra_overrides(path: Path) -> dict[str, str]:
-    words = (_read_yaml(path, []) or []) if path.is_file() else []
-    return {key: value for key, _, value in (str(word).partition("=") for word in words)}
+def _describe_single(folder: Path) -> dict[str, Any]:
+    """A lone run as the job of a sweep would describe itself."""
+    identity = _read_json(folder / "run.json", [], optional=True) or {}
+    seconds = (_read_json(folder / "metrics.json", []) or {}).get("seconds")
+    known = {"run_id": identity.get("run_id"), "key": identity.get("key"), "seconds": seconds}
+    return {"job": 0, "overrides": {}, "state": "finished", "run_dir": ".", **known}
 
 
 def _read_json(path: Path, problems: list[str], *, optional: bool = False) -> Any:

@@ -204,4 +204,5 @@ def _draw_panel(axes: Axes, curves: pd.DataFrame, configurations: Sequence[str],
 
 
 def _shorten(name: str, limit: int = 40) -> str:
-    return name if len(name) <= limit else name[: limit - 1] + "…"
+    """The name, or its beginning and end: names of one sweep often differ at the end."""
+    return name if len(name) <= limit else f"{name[: limit // 2 - 1]}…{name[-limit // 2 :]}"

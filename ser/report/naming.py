@@ -33,22 +33,23 @@ def label_jobs(overrides: Sequence[Mapping[str, str]], varied: Sequence[str], un
     return [(_join(job, factors, alone) or unvaried, _join(job, repeats, ())) for job in overrides]
 
 
-def name_choice(choice: Any) -> str:
-    """The name of a config group's choice as the resolved config shows it, "" if it does not."""
-    if isinstance(choice, Mapping):
-        name = choice.get("name") or str(choice.get("_target_") or "").rpartition(".")[2]
-        return str(name)
-    return "" if choice is None else str(choice)
+def name_choice(config: Mapping[str, Any], group: str) -> str:
+    """What a resolved config chose for a group: the YAML's name, else the class's; "" if neither is known."""
+    named = (config.get("choices") or {}).get(group)
+    chosen = config.get(group)
+    if named or not isinstance(chosen, Mapping):
+        return str(named or chosen or "")
+    return str(chosen.get("_target_") or "").rpartition(".")[2]
 
 
-def describe_choice(choice: Any) -> str:
-    """A choice and its plain settings on one line, e.g. ``kfold (folds=5, seed=0)``."""
-    if not isinstance(choice, Mapping):
-        return name_choice(choice)
-    hidden = ("name", "_target_", "_convert_", "_partial_")
-    plain = [f"{k}={_show(v)}" for k, v in choice.items() if k not in hidden and v not in (None, [], {}, "")]
-    name = name_choice(choice)
-    return f"{name} ({', '.join(plain)})" if name and plain else name or ", ".join(plain)
+def describe_choice(config: Mapping[str, Any], group: str, varied: Collection[str] = ()) -> str:
+    """A choice and its plain settings, less those that varied, on one line, e.g. ``kfold (folds=5, seed=0)``."""
+    name, chosen = name_choice(config, group), config.get(group)
+    settings = chosen if isinstance(chosen, Mapping) else {}
+    shown = {key: value for key, value in settings.items() if key[0] != "_" and value not in (None, [], {}, "")}
+    shown = {key: value for key, value in shown.items() if f"{group}.{key}" not in varied}
+    plain = ", ".join(f"{key}={_show(value)}" for key, value in shown.items())
+    return f"{name} ({plain})" if name and plain else name or plain
 
 
 def name_files(configurations: Sequence[str]) -> dict[str, str]:

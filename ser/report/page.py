@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ser.report.blocks import Section
+from ser.report.blocks import Section, count_things
 from ser.report.collect import Sweep, read_sweep
 from ser.report.naming import name_files
 from ser.report.sections import build_sections
@@ -53,6 +53,15 @@ def write_tables(sweep: Sweep, folder: Path) -> None:
         confusion.shares.to_csv(folder / f"confusion_{stems[name]}_share.csv")
 
 
+def name_page(sweep: Sweep) -> str:
+    """What the page is about: what varied, or which run it was."""
+    if sweep.single:
+        return f"One run of {sweep.runs[0].configuration}"
+    return (
+        f"Sweep over {', '.join(sweep.varied)}" if sweep.varied else f"Sweep of {count_things(len(sweep.runs), 'run')}"
+    )
+
+
 def render_page(sweep: Sweep, sections: list[Section]) -> str:
     """The page as HTML."""
     environment = Environment(
@@ -62,6 +71,6 @@ def render_page(sweep: Sweep, sections: list[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    title = str(sweep.info.get("experiment") or sweep.folder.resolve().name)
-    subtitle = "Report on one run" if sweep.single else f"Report on a sweep of ser {sweep.stage}"
+    title = name_page(sweep)
+    subtitle = f"ser {sweep.stage} · {sweep.info.get('experiment') or sweep.folder.resolve().name}"
     return environment.get_template("template.html.j2").render(title=title, subtitle=subtitle, sections=sections)

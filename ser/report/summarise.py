@@ -154,12 +154,7 @@ def average_curves(sweep: Sweep, curves: Sequence[str] = CURVES) -> pd.DataFrame
 def recompute_uar(run: Run) -> float:
     """UAR of the run's predictions; the mean over corpora where it was tested on several."""
     parts = [part for _, part in run.predictions.groupby("dataset", dropna=False)]
-    return _mean([float(metrics.uar(_count_frame(part))) for part in parts])
-
-
-def _count_frame(predictions: pd.DataFrame) -> np.ndarray:
-    emotions = sorted(set(predictions["true"]) | set(predictions["predicted"]))
-    return metrics.count_confusions(list(predictions["true"]), list(predictions["predicted"]), emotions)
+    return _mean([float(metrics.uar(metrics.tabulate_confusion(part).to_numpy())) for part in parts])
 
 
 def _count(run: Run, emotions: Sequence[str]) -> np.ndarray:

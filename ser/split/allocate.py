@@ -8,6 +8,8 @@ import numpy as np
 
 #: Stop at a root mean square deviation of 1 % from the wished shares: nobody sees more, and seeds stay different.
 TOLERANCE = 1e-4
+#: A step that gains less than this is not worth its time.
+LEAST_GAIN = TOLERANCE / 100
 MOST_SWAPS = 200
 #: Above this many groups single moves balance well enough, and all pairs would cost time and memory.
 MOST_GROUPS_TO_SWAP = 600
@@ -118,7 +120,7 @@ def _find_move(fit: np.ndarray, norms: np.ndarray, scale: np.ndarray, own: np.nd
     change = change - 2 * fit[own, groups] + scale[own] * norms
     change[own, groups] = np.inf
     part, group = np.unravel_index(np.argmin(change), change.shape)
-    return (int(group), int(part)) if change[part, group] < -1e-12 else (-1, -1)
+    return (int(group), int(part)) if change[part, group] < -LEAST_GAIN else (-1, -1)
 
 
 def _find_swap(fit: np.ndarray, distances: np.ndarray, scale: np.ndarray, own: np.ndarray) -> tuple[int, int]:
@@ -127,7 +129,7 @@ def _find_swap(fit: np.ndarray, distances: np.ndarray, scale: np.ndarray, own: n
     change = 2 * (gain + gain.T) + (scale[own][:, None] + scale[own]) * distances
     change[own[:, None] == own] = np.inf
     first, second = np.unravel_index(np.argmin(change), change.shape)
-    return (int(first), int(second)) if change[first, second] < -1e-12 else (-1, -1)
+    return (int(first), int(second)) if change[first, second] < -LEAST_GAIN else (-1, -1)
 
 
 def _move_group(rows: np.ndarray, parts: np.ndarray, deviation: np.ndarray, group: int, part: int) -> None:

@@ -12,10 +12,10 @@ import pandas as pd
 from ser.dataset.manifest import Manifest
 from ser.errors import InputError
 from ser.split import notes as words
-from ser.split.allocate import allocate_groups
 from ser.split.cross import cross_folds
+from ser.split.deal import Dealer
 from ser.split.fold import Fold, Split, check_leaks, shorten, sort_names
-from ser.split.strata import check_columns, count_strata
+from ser.split.strata import check_columns
 
 
 @dataclass(kw_only=True)
@@ -71,7 +71,8 @@ class Splitter(ABC):
             notes += words.limit_notes(crossed.notes, "such folds")
         folds = self._restrict_folds(folds)
         if validation:
-            folds = [fold if len(fold.validation) else self._carve_validation(frame, fold) for fold in folds]
+            dealer = self.dealer(frame)
+            folds = [fold if len(fold.validation) else self._carve_validation(frame, fold, dealer) for fold in folds]
         if self.allow_overlap:
             notes += words.note_overlap(frame, folds, self.separated())
         else:
@@ -106,15 +107,9 @@ class Splitter(ABC):
         """The columns that must not be on both sides of a fold."""
         return list(dict.fromkeys(["speaker", *as_names(self.disjoint)]))
 
-    def deal_speakers(
-        self, frame: pd.DataFrame, rows: np.ndarray, shares: Sequence[float], seed: int | Sequence[int]
-    ) -> list[np.ndarray]:
-        """Deal the speakers of some rows, whole and balanced, to parts of given shares; the rows of each part."""
-        chosen = frame.iloc[rows]
-        strata = count_strata(chosen, chosen["speaker"], as_names(self.stratify))
-        parts = allocate_groups(strata.counts, shares, seed, strata.weights)
-        of_row = parts[pd.Index(strata.groups).get_indexer(chosen["speaker"])]
-        return [rows[of_row == part] for part in range(len(shares))]
+    def dealer(self, frame: pd.DataFrame) -> Dealer:
+        """Deals whole speakers, balanced by ``stratify``."""
+        return Dealer(frame, frame["speaker"], as_names(self.stratify))
 
     def _restrict_folds(self, folds: list[Fold]) -> list[Fold]:
         if self.fold is None:
@@ -127,7 +122,7 @@ class Splitter(ABC):
             )
         return [folds[self.fold]]
 
-    def _carve_validation(self, frame: pd.DataFrame, fold: Fold) -> Fold:
+    def _carve_validation(self, frame: pd.DataFrame, fold: Fold, dealer: Dealer) -> Fold:
         speakers = frame["speaker"].iloc[fold.train].nunique()
         if speakers == 1:
             raise InputError(
@@ -137,7 +132,7 @@ class Splitter(ABC):
                 "head.tune=false)",
             )
         share = self.validation_share
-        train, validation = self.deal_speakers(frame, fold.train, [1 - share, share], [self.seed, fold.index])
+        train, validation = dealer.deal(fold.train, [1 - share, share], [self.seed, fold.index])
         return replace(fold, train=train, validation=validation)
 
 

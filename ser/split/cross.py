@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ser.errors import InputError
-from ser.split.allocate import allocate_groups
+from ser.split.deal import Dealer
 from ser.split.fold import Fold, Split, make_fold, mark_levels
-from ser.split.strata import count_strata, refuse_missing
+from ser.split.strata import name_values, refuse_missing
 
 
 def cross_folds(
@@ -26,7 +26,8 @@ def cross_folds(
         InputError: missing values in the column, or fewer levels than partitions.
     """
     refuse_missing(frame, column, "split.disjoint")
-    codes, levels = pd.factorize(frame[column], sort=True)
+    values = name_values(frame[column])
+    codes, levels = pd.factorize(values, sort=True)
     if len(levels) < parts:
         fewer = f"split.disjoint_folds={len(levels)}" if len(levels) > 1 else f"leave {column} out of split.disjoint"
         raise InputError(
@@ -34,8 +35,9 @@ def cross_folds(
             expected=f"at least split.disjoint_folds={parts} different values",
             remedy=fewer,
         )
-    strata = count_strata(frame, frame[column], stratify)
-    partition = allocate_groups(strata.counts, np.ones(parts), seed, strata.weights)[codes]
+    partition = np.empty(len(frame), dtype=np.int64)
+    for part, rows in enumerate(Dealer(frame, values, stratify).deal(np.arange(len(frame)), [1.0] * parts, seed)):
+        partition[rows] = part
     crossed: list[Fold] = []
     notes: list[str] = []
     for fold in folds:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ser.dataset.manifest import PARTS
 from ser.errors import LeakError
-from ser.split.strata import label_levels
+from ser.split.strata import label_levels, name_values
 
 SHOWN = 8
 PART_NAMES = {"train": "training", "validation": "validation", "test": "test"}
@@ -89,7 +89,7 @@ def find_leaks(frame: pd.DataFrame, folds: Sequence[Fold], column: str) -> list[
     Speakers are compared between all three parts. Other columns are compared between the test part and the other two:
     validation speakers who share a session or sentences with the training speakers do no harm to the test.
     """
-    codes, levels = pd.factorize(frame[column], sort=True)
+    codes, levels = pd.factorize(name_values(frame[column]), sort=True)
     pairs = [*combinations(PARTS, 2)] if column == "speaker" else [("train", "test"), ("validation", "test")]
     leaks = []
     for fold in folds:
@@ -151,33 +151,16 @@ def describe_balance(frame: pd.DataFrame, split: Split, columns: Sequence[str]) 
     ``share`` is the level's share of the clips of its part, ``speakers`` how many speakers have such clips. Ages are
     grouped as they are for stratification. Empty parts have no rows.
     """
-    speakers = pd.factorize(frame["speaker"], sort=True)[0]
-    tables = []
+    speakers, heads = pd.factorize(frame["speaker"], sort=True)
+    pieces = [(fold.name, part, rows) for fold in split.folds for part, rows in fold.parts().items() if len(rows)]
+    table: list[tuple[object, ...]] = []
     for column in columns:
-        codes, levels = pd.factorize(label_levels(frame, column), sort=True)
-        names = sort_names(levels)
-        order = pd.Index(levels).get_indexer(pd.Index(names))
-        for fold in split.folds:
-            for part, rows in fold.parts().items():
-                if not len(rows):
-                    continue
-                clips = np.bincount(codes[rows], minlength=len(levels))
-                pairs = np.unique(speakers[rows] * len(levels) + codes[rows])
-                heads = np.bincount(pairs % len(levels), minlength=len(levels))
-                tables.append(
-                    pd.DataFrame(
-                        {
-                            "fold": fold.name,
-                            "part": part,
-                            "column": column,
-                            "level": names,
-                            "clips": clips[order],
-                            "share": clips[order] / len(rows),
-                            "speakers": heads[order],
-                        }
-                    )
-                )
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(BALANCE))
-
-
-BALANCE = ("fold", "part", "column", "level", "clips", "share", "speakers")
+        labels = label_levels(frame, column)
+        names = sort_names(labels.unique())
+        codes = pd.Index(names).get_indexer(pd.Index(labels))
+        for fold, part, rows in pieces:
+            cells = np.bincount(speakers[rows] * len(names) + codes[rows], minlength=len(heads) * len(names))
+            cells = cells.reshape(len(heads), len(names))
+            for level, clips, present in zip(names, cells.sum(axis=0), (cells > 0).sum(axis=0), strict=True):
+                table.append((fold, part, column, level, int(clips), clips / len(rows), int(present)))
+    return pd.DataFrame(table, columns=["fold", "part", "column", "level", "clips", "share", "speakers"])

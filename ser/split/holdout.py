@@ -36,5 +36,5 @@ class Holdout(Splitter):
                 remedy="split=logo split.group=sentence split.allow_overlap=true scores within a speaker",
             )
         rows = np.arange(len(manifest))
-        train, test = self.deal_speakers(manifest.frame, rows, [1 - self.test_share, self.test_share], self.seed)
+        train, test = self.dealer(manifest.frame).deal(rows, [1 - self.test_share, self.test_share], self.seed)
         return Split([make_fold(0, "holdout", train, test)])

@@ -37,5 +37,5 @@ class KFold(Splitter):
                 remedy=f"split.folds={speakers}, or split=loso" if speakers > 1 else "a corpus with more speakers",
             )
         rows = np.arange(len(manifest))
-        parts = self.deal_speakers(manifest.frame, rows, [1.0] * self.folds, self.seed)
+        parts = self.dealer(manifest.frame).deal(rows, [1.0] * self.folds, self.seed)
         return Split([make_fold(k, str(k), np.setdiff1d(rows, test), test) for k, test in enumerate(parts)])

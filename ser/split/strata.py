@@ -1,9 +1,8 @@
-"""What the parts of a split are balanced by: levels of manifest columns, counted for each group."""
+"""What the parts of a split are balanced by: the levels of manifest columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,15 +12,6 @@ from ser.errors import InputError
 MISSING = "missing"
 #: A numeric column with more values than this is binned as age is.
 MOST_LEVELS = 10
-
-
-@dataclass(frozen=True)
-class Strata:
-    """Groups to deal out whole: sorted names ``[G]``, clips of each level ``[G, C]``, weight of each level ``[C]``."""
-
-    groups: np.ndarray
-    counts: np.ndarray
-    weights: np.ndarray
 
 
 def check_columns(frame: pd.DataFrame, columns: Sequence[str], key: str) -> None:
@@ -67,7 +57,7 @@ def label_levels(frame: pd.DataFrame, column: str) -> pd.Series:
 def name_values(values: pd.Series) -> pd.Series:
     """Values as text, whole numbers without a decimal point; missing values stay missing."""
     if pd.api.types.is_float_dtype(values):
-        return values.map(lambda value: f"{value:g}", na_action="ignore").astype(object)
+        return values.map(lambda value: str(value).removesuffix(".0"), na_action="ignore").astype(object)
     return values.map(str, na_action="ignore").astype(object)
 
 
@@ -79,26 +69,3 @@ def _label_terciles(speakers: pd.Series, values: pd.Series) -> pd.Series:
     bins = pd.Series(np.searchsorted(edges, values), index=values.index).where(values.notna(), -1)
     names = {level: f"{rows.min():g}-{rows.max():g}" for level, rows in values.groupby(bins) if level != -1}
     return bins.map(names).fillna(MISSING)
-
-
-def count_strata(frame: pd.DataFrame, groups: pd.Series, columns: Sequence[str]) -> Strata:
-    """Clips of each group by the levels of some columns, and the number of groups itself.
-
-    Args:
-        frame: clips ``[n]``.
-        groups: the group of each clip ``[n]``, none missing.
-        columns: manifest columns. Each has the same weight, shared by its levels, so that seven emotions do not drown
-            two genders.
-    """
-    codes, names = pd.factorize(groups, sort=True)
-    # Parts should also hold their share of the groups themselves, whatever the sizes of these are.
-    tables, weights = [np.ones((len(names), 1))], [np.ones(1)]
-    if not columns:
-        tables.append(np.bincount(codes, minlength=len(names))[:, None].astype(float))
-        weights.append(np.ones(1))
-    for column in columns:
-        levels, labels = pd.factorize(label_levels(frame, column), sort=True)
-        table = np.bincount(codes * len(labels) + levels, minlength=len(names) * len(labels))
-        tables.append(table.reshape(len(names), len(labels)).astype(float))
-        weights.append(np.full(len(labels), 1 / len(labels)))
-    return Strata(np.asarray(names), np.hstack(tables), np.concatenate(weights))

@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 from functools import lru_cache
-from importlib.metadata import distributions
+from pathlib import Path
 
 from ser import __version__
 from ser.paths import PACKAGE
@@ -15,14 +15,20 @@ from ser.paths import PACKAGE
 @lru_cache(maxsize=1)
 def describe_environment() -> dict[str, object]:
     """Versions of ``ser``, Python, the system and every installed package; revision of the checkout, if it is one."""
-    packages = {item.name: item.version for item in distributions() if item.name}
     return {
         "ser": __version__,
         "git_revision": find_revision(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+        "packages": list_packages(),
     }
+
+
+def list_packages() -> dict[str, str]:
+    """Installed packages and their versions, from the names of their metadata folders (reading each takes a second)."""
+    folders = [path.name.removesuffix(".dist-info") for entry in sys.path for path in Path(entry).glob("*.dist-info")]
+    pairs = (name.rpartition("-") for name in sorted(folders, key=str.lower))
+    return {name: version for name, _, version in pairs if name}
 
 
 def find_revision() -> str | None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
-logging.getLogger("alembic").setLevel(logging.WARNING)
 
 #: MLflow's own limits on the length of a parameter's value and the number of items in one request.
 LONGEST_VALUE = 6000
@@ -57,7 +56,7 @@ class Tracker:
         """
         if self._client is None:
             self._check_uri()
-            with self._lock():
+            with self.lock():
                 self._client, self._experiment_id = self._open()
         return self._client
 
@@ -85,7 +84,7 @@ class Tracker:
         client = self.connect()
         entities = [Param(key, fit_value(key, value)) for key, value in params.items()]
         labels = [RunTag(key, value) for key, value in {**tags, "ser.state": "running"}.items()]
-        with self._lock():
+        with self.lock():
             if resume is None:
                 run_id = client.create_run(self._experiment_id, run_name=name).info.run_id
             else:
@@ -97,7 +96,7 @@ class Tracker:
         return TrackedRun(self, run_id)
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """One writer at a time: SQLite gives up on contention, and no store creates an experiment atomically."""
         if self.uri.startswith("sqlite"):
             path = Path(urlparse(self.uri).path[1:] + ".lock")
@@ -130,6 +129,8 @@ class Tracker:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
+        for name in ("alembic", "mlflow"):  # importing MLflow sets its loggers to tell every step of a migration
+            logging.getLogger(name).setLevel(logging.WARNING)
         location = None
         if self.artifacts and self.uri.startswith("sqlite"):
             location = Path(self.artifacts).absolute().as_uri()
@@ -165,9 +166,10 @@ class TrackedRun:
 
         now = int(time.time() * 1000)
         known = [Metric(k, float(v), now, step) for k, v in metrics.items() if v is not None and v == v]
-        with self.tracker._lock():
+        client = self.tracker.connect()
+        with self.tracker.lock():
             for first in range(0, len(known), BATCH * 5):
-                self.tracker.connect().log_batch(self.run_id, metrics=known[first : first + BATCH * 5])
+                client.log_batch(self.run_id, metrics=known[first : first + BATCH * 5])
 
     def log_folder(self, folder: Path) -> None:
         """Make everything in a folder an artifact of the run."""
@@ -176,7 +178,7 @@ class TrackedRun:
     def end(self, state: str, tags: Mapping[str, str] | None = None) -> None:
         """Close the run as ``finished`` or ``failed``; the state is the last thing written."""
         client = self.tracker.connect()
-        with self.tracker._lock():
+        with self.tracker.lock():
             for key, value in {**(tags or {}), "ser.state": state}.items():
                 client.set_tag(self.run_id, key, value)
             client.set_terminated(self.run_id, "FINISHED" if state == "finished" else "FAILED")

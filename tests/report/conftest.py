@@ -70,10 +70,11 @@ def write_run(
     else:
         history.to_csv(folder / "history.csv", index=False)
     config = {
-        "dataset": {"_target_": "ser.dataset.planted.Planted", "name": "planted"},
-        "split": {"_target_": "ser.split.KFold", "name": "kfold", "folds": 3, "seed": 0, "disjoint": []},
-        "backbone": {"_target_": "ser.backbone.opensmile.Functionals", "name": "egemaps"},
-        "head": {"_target_": "ser.head.Svm", "name": "svm"},
+        "dataset": {"_target_": "ser.dataset.planted.Planted"},
+        "split": {"_target_": "ser.split.KFold", "folds": 3, "seed": 0, "disjoint": []},
+        "backbone": {"_target_": "ser.backbone.functionals.Functionals", "feature_set": "eGeMAPSv02"},
+        "head": {"_target_": "ser.head.estimators.EstimatorHead", "estimator": {"_target_": "sklearn.svm.SVC"}},
+        "choices": {"dataset": "planted", "split": "kfold", "backbone": "egemaps", "head": "svm"},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     packages = {"numpy": "2.4.6", "scikit-learn": "1.7.0", "torch": "2.8.0"}

@@ -78,7 +78,7 @@ def test_opening_sentence_counts_every_job_and_names_the_best(sample):
     page, _ = read_page(write_report(sample))
     scores = [recompute(sample / str(job)) for job in (3, 4, 5)]
     assert read_lead(page) == (
-        "Of 12 runs, 10 finished (1 of them in an earlier sweep), 1 failed and 1 was refused. "
+        "Of 12 runs, 10 finished (1 of them before this sweep), 1 failed and 1 was refused. "
         f"The best of 4 configurations, egemaps · svm, reached a mean UAR of {np.mean(scores):.3f} "
         f"({min(scores):.3f}–{max(scores):.3f} over 3 runs); chance is 0.250 (1/4)."
     )
@@ -204,6 +204,7 @@ def test_many_runs_are_drawn_by_configuration(tmp_path, build):
     page, _ = read_page(write_report(build("sweep", tmp_path, jobs, ["head", "seed"])))
     assert "One row a configuration" in page
     assert ">seed=7<" not in page
+    assert "The runs of a, b predict the same" in page
 
 
 def test_missing_and_contradicting_files_are_said(tmp_path, build):

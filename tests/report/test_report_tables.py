@@ -90,7 +90,8 @@ def test_file_names_are_portable_and_distinct():
 
 
 def test_choices_are_described_by_name_and_settings():
-    assert describe_choice({"_target_": "ser.split.KFold", "folds": 5, "shuffle": True, "group": None}) == (
-        "KFold (folds=5, shuffle=true)"
-    )
-    assert describe_choice("loso") == "loso"
+    split = {"_target_": "ser.split.LeaveOneGroupOut", "group": "speaker", "allow_overlap": False, "fold": None}
+    settings = "(group=speaker, allow_overlap=false)"
+    assert describe_choice({"split": split}, "split") == f"LeaveOneGroupOut {settings}"
+    assert describe_choice({"split": split, "choices": {"split": "loso"}}, "split") == f"loso {settings}"
+    assert describe_choice({}, "split") == ""

@@ -24,7 +24,7 @@ GAP = 0.012  # s of silence between words that breaks the articulation
 
 @dataclass(frozen=True)
 class Noise:
-    """A stretch of noise made in the mouth: from, to (s), its onset consonant, dB relative to the vowel, its syllable."""
+    """Noise made in the mouth: from, to (s), its consonant, dB relative to the vowel, the number of its syllable."""
 
     start: float
     end: float
@@ -112,9 +112,7 @@ def _move_formants(sentence: Sentence, timeline: Timeline, joined: list[bool], t
     return np.concatenate([moving, np.broadcast_to(HIGH_FORMANTS, (len(times), 2))], axis=1)
 
 
-def _open_nose(
-    sentence: Sentence, timeline: Timeline, joined: list[bool], times: Array
-) -> tuple[Array, Array]:
+def _open_nose(sentence: Sentence, timeline: Timeline, joined: list[bool], times: Array) -> tuple[Array, Array]:
     """How far the velum is lowered (0-1), and the frequency of the nasal zero in Hz, ``[frames]``."""
     knots: list[tuple[float, float, float]] = [(0.0, 0.0, NASAL_POLE)]
     for at, syllable in enumerate(sentence.syllables):

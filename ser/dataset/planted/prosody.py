@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ser.dataset.planted.cues import Array
 from ser.dataset.planted.speaker import Speaker
@@ -15,6 +16,7 @@ from ser.dataset.planted.text import Sentence
 RATE_NEUTRAL = 4.5  # syllables/s
 PAUSE_NEUTRAL = 0.06  # share of the utterance
 GAIN_SD_NEUTRAL = 1.5  # dB
+MELODY_SD_NEUTRAL = 1.7  # semitones
 EDGE = 0.1  # s of silence before and after
 
 
@@ -98,7 +100,7 @@ def lay_out(sentence: Sentence, prosody: Prosody, speaker: Speaker, doses: Mappi
     return Timeline(start, vowel, end, words, float(end[-1] + EDGE))
 
 
-def draw_melody(prosody: Prosody, timeline: Timeline, times: Array, voiced: Array) -> Array:
+def draw_melody(prosody: Prosody, timeline: Timeline, times: Array, voiced: NDArray[np.bool_]) -> Array:
     """Semitones about their mean over voiced frames, ``[frames]``, before the range dose.
 
     The contour is a function of the place within the syllables, not of time, so that it stretches with the rate.
@@ -110,7 +112,9 @@ def draw_melody(prosody: Prosody, timeline: Timeline, times: Array, voiced: Arra
     centres = np.arange(count) + 0.6
     bumps = np.exp(-0.5 * ((place[:, None] - centres) / 0.55) ** 2) @ prosody.accents
     contour = prosody.declination * place / count + bumps + prosody.fall * np.clip(place - count + 1, 0, 1)
-    return contour - contour[voiced > 0].mean()
+    contour -= contour[voiced].mean()
+    # Utterances differ in range by nature, but by much less than a dose does.
+    return contour * (MELODY_SD_NEUTRAL / contour[voiced].std()) ** 0.75
 
 
 def balance_gains(prosody: Prosody, timeline: Timeline, doses: Mapping[str, Array]) -> Array:

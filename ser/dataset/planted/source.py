@@ -24,17 +24,25 @@ LOCAL_PER_SD = 2 / np.sqrt(np.pi)
 
 @dataclass(frozen=True)
 class Cycles:
-    """Glottal cycles: start (s), period (s), gain (dB), each ``[cycles]``, and the voiced run each belongs to."""
+    """Glottal cycles, each array ``[cycles]``.
+
+    Args:
+        start, period: s.
+        jitter: relative deviation of the period from what F0 asks for.
+        gain: dB, the deviation of the amplitude.
+        run: number of the voiced stretch.
+    """
 
     start: Array
     period: Array
+    jitter: Array
     gain: Array
     run: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Pulses:
-    """The bank: glottal flow ``[ROWS, PHASES + 1]``, derivative of unit RMS over phase; mean and SD of each row."""
+    """The bank, ``[ROWS, PHASES + 1]`` each: flow (its derivative over phase has unit RMS) and aspiration gate."""
 
     flow: NDArray[np.float32]
     gate: NDArray[np.float32]
@@ -90,8 +98,8 @@ def mark_cycles(
         f0: Hz, ``[samples]``.
         jitter: local jitter, the mean relative difference of neighbouring periods, ``[samples]``.
         shimmer: local shimmer, the mean difference of neighbouring amplitudes in dB, ``[samples]``.
-        runs: first sample, end sample, and number of the syllable it starts in. Each run starts a cycle anew and has its
-            own perturbation stream, so that a change in one run leaves the others as they are.
+        runs: first sample, end sample, and number of the syllable it starts in. Each run starts a cycle anew and has
+            its own perturbation stream, so that a change in one run leaves the others as they are.
         rate: samples a second.
         key: of the utterance.
 
@@ -99,7 +107,7 @@ def mark_cycles(
         The cycles, the phase in cycles (negative where unvoiced) and the linear amplitude, each ``[samples]``.
     """
     phase, amplitude = np.full(f0.size, -1.0), np.zeros(f0.size)
-    starts, periods, gains, owners = [], [], [], []
+    parts: list[tuple[Array, Array, Array, Array, NDArray[np.int64]]] = []
     for number, (first, end, syllable) in enumerate(runs):
         steady = np.cumsum(f0[first:end]) / rate
         count = int(steady[-1]) + 2
@@ -115,15 +123,13 @@ def mark_cycles(
         amplitude[first:end] = 10 ** (gain / 20)[cycle]
         whole = int(run_phase[-1])
         moments = (first + np.interp(edges[: whole + 1], steady, np.arange(steady.size))) / rate
-        starts.append(moments[:-1])
-        periods.append(np.diff(moments))
-        gains.append(gain[:whole])
-        owners.append(np.full(whole, number))
-    cycles = Cycles(*(np.concatenate(part) for part in (starts, periods, gains, owners)))
-    return cycles, phase, amplitude
+        parts.append((moments[:-1], np.diff(moments), lengths[:whole] - 1, gain[:whole], np.full(whole, number)))
+    return Cycles(*map(np.concatenate, zip(*parts, strict=True))), phase, amplitude
 
 
-def sound_source(phase: Array, amplitude: Array, rd: Array, breath: Array, noise: Array) -> NDArray[np.float32]:
+def sound_source(
+    phase: Array, amplitude: Array, rd: Array, breath: Array, noise: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Glottal flow derivative with aspiration noise, ``[samples]``.
 
     The pulses are differences of the flow between samples, not samples of its derivative: that averages over the
@@ -150,7 +156,7 @@ def sound_source(phase: Array, amplitude: Array, rd: Array, breath: Array, noise
         flat = table.ravel()
         first = flat[index] * (1 - part) + flat[index + 1] * part
         second = flat[index + PHASES + 1] * (1 - part) + flat[index + PHASES + 2] * part
-        return first * (1 - weight) + second * weight
+        return np.asarray(first * (1 - weight) + second * weight, np.float32)
 
     flow = look_up(bank.flow) * amplitude * voiced
     step = np.diff(phase, prepend=phase[0])

@@ -30,7 +30,7 @@ def describe_fates(sweep: Sweep) -> str:
     if sweep.single:
         return "One run finished."
     earlier = sum(run.state == "skipped" for run in sweep.runs)
-    aside = f" ({earlier} of them in an earlier sweep)" if earlier else ""
+    aside = f" ({earlier} of them before this sweep)" if earlier else ""
     if done == total:
         return f"{_count_all(total)} finished{aside}." if total else "The sweep has no runs."
     others = Counter(run.state for run in sweep.runs if not run.done)
@@ -75,7 +75,12 @@ def list_facts(sweep: Sweep) -> list[tuple[str, str]]:
     return [
         *_describe_data(done),
         ("Tested on", f"{_join_counts(clips, 'clip')}, {_join_counts(speakers, 'speaker')}" if clips else ""),
-        ("Split", join_distinct([describe_choice(run.config["split"]) for run in done if run.config.get("split")], 3)),
+        (
+            "Split",
+            join_distinct(
+                [describe_choice(run.config, "split", sweep.varied) for run in done if run.config.get("split")], 3
+            ),
+        ),
         ("Varied", ", ".join(f"{factor} ({_list_levels(sweep, factor)})" for factor in sweep.varied)),
         ("Ran", describe_time(sweep.info)),
         ("Command", str(sweep.info.get("command") or "")),
@@ -111,7 +116,8 @@ def _tell(state: str) -> str:
 def _describe_score(best: pd.Series, runs: list[Run]) -> str:
     if best["n"] > 1:
         reach = show_range(best["uar_min"], best["uar_max"])
-        return f"a mean UAR of {show_number(best['uar_mean'])} ({reach} over {best['n']} runs)"
+        over = f"{reach} over {best['n']} runs" if "–" in reach else f"the same in all {best['n']} runs"
+        return f"a mean UAR of {show_number(best['uar_mean'])} ({over})"
     run = next(run for run in runs if not np.isnan(run.metric("test/uar")))
     low, high = run.metric("test/uar_ci_low"), run.metric("test/uar_ci_high")
     interval = f" (95\u00a0% interval over speakers {show_range(low, high)})" if not np.isnan(low + high) else ""

@@ -19,8 +19,6 @@ def build_reproduction(sweep: Sweep) -> Section:
     blocks: list[Any] = []
     if command:
         blocks += [Text("The whole sweep; runs that have finished are skipped:"), Code(command)]
-    elif sweep.single and sweep.runs[0].overrides:
-        blocks += [Text("This run:"), Code(write_command(sweep, sweep.runs[0]))]
     blocks.append(Facts([(term, text) for term, text in list_versions(sweep) if text]))
     if not sweep.single:
         lines = [f"# run {run.job}\n{write_command(sweep, run)}" for run in sweep.runs]
@@ -39,6 +37,7 @@ def write_command(sweep: Sweep, run: Run) -> str:
 def list_versions(sweep: Sweep) -> list[tuple[str, str]]:
     """Versions and fingerprints; one that differs between runs shows all its values."""
     return [
+        ("Choices in common", ", ".join(list_common(sweep))),
         ("ser", _join_environment(sweep, "ser_version", "ser")),
         ("Git revision", _join_environment(sweep, "git_revision")),
         ("Data fingerprint", _join_environment(sweep, "data_fingerprint")),
@@ -48,6 +47,13 @@ def list_versions(sweep: Sweep) -> list[tuple[str, str]]:
         ("Experiment", str(sweep.info.get("experiment") or "")),
         ("Parent run", str(sweep.info.get("parent_run_id") or "")),
     ]
+
+
+def list_common(sweep: Sweep) -> list[str]:
+    """The choices that all runs share, ``group=name``."""
+    choices = [run.config.get("choices") or {} for run in sweep.done]
+    first: Mapping[str, Any] = choices[0] if choices else {}
+    return [f"{group}={name}" for group, name in first.items() if all(other.get(group) == name for other in choices)]
 
 
 def _split_command(sweep: Sweep) -> list[str]:

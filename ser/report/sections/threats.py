@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ser.report.blocks import Items, Section, count_things, show_number
+from ser.report.blocks import Items, Section, count_things, join_distinct, show_number
 from ser.report.collect import Sweep
-from ser.report.summarise import find_chance, list_emotions, recompute_uar, summarise_configurations
+from ser.report.summarise import find_chance, list_emotions, rank_runs, recompute_uar, summarise_configurations
 
 TOLERANCE = 1e-6
 
@@ -52,6 +52,20 @@ def remark_balance(sweep: Sweep) -> Iterator[str]:
         yield "One run a configuration: what another seed would change is not known."
 
 
+def remark_copies(sweep: Sweep) -> Iterator[str]:
+    """That the runs of a configuration predict the same, so that n of them say no more than one."""
+    copied = []
+    for name, runs in rank_runs(sweep).items():
+        predicted = {tuple(run.predictions["predicted"]) for run in runs}
+        if len(runs) > 1 and len(predicted) == 1 and len(runs[0].predictions):
+            copied.append(name)
+    if copied:
+        yield (
+            f"The runs of {join_distinct(copied)} predict the same: what was repeated (seed or fold) changes nothing "
+            "there, and an SD of 0 is no evidence of certainty."
+        )
+
+
 def remark_labels(sweep: Sweep) -> Iterator[str]:
     """That runs had different emotions, or speakers without a gender."""
     if len({tuple(list_emotions([run])) for run in sweep.done if len(run.predictions)}) > 1:
@@ -90,6 +104,7 @@ FINDERS = (
     remark_intervals,
     remark_selection,
     remark_balance,
+    remark_copies,
     remark_labels,
     remark_audio,
     remark_environments,

@@ -1,0 +1,140 @@
+"""Training a network with Lightning's Trainer: early stopping, best checkpoint, resume."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from torch import Tensor, nn
+
+from ser.errors import InputError
+from ser.head.data import Part, Workspace
+from ser.training.batches import make_loader
+from ser.training.module import EmotionModule
+
+if TYPE_CHECKING:
+    from ser.head.network import EmotionNetwork
+
+log = logging.getLogger(__name__)
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+BEST, LAST = "best", "last"
+
+
+class Training:
+    """How networks are trained.
+
+    Args:
+        optimizer: parameters to optimizer.
+        scheduler: optimizer to scheduler, or ``None``.
+        loss: takes ``weight`` (of the classes) and gives the loss.
+        seed: of batch order and dropout.
+        max_epochs: at most this many.
+        batch_size: clips in a batch (nearly: batches of an epoch are of equal size).
+        early_stopping: arguments of Lightning's callback (``monitor``, ``mode``, ``patience``, ``min_delta``); its
+            monitor also chooses the checkpoint. ``None``: no validation, the last epoch counts.
+        num_workers: of the loaders.
+        lightning: everything else goes to Lightning's Trainer.
+    """
+
+    def __init__(
+        self,
+        optimizer: Callable[[Any], torch.optim.Optimizer],
+        scheduler: Callable[[torch.optim.Optimizer], Any] | None,
+        loss: Callable[..., nn.Module],
+        seed: int,
+        max_epochs: int,
+        batch_size: int = 32,
+        early_stopping: Mapping[str, Any] | None = None,
+        num_workers: int = 0,
+        **lightning: Any,
+    ) -> None:
+        if max_epochs < 1 or batch_size < 1:
+            raise InputError(f"trainer.max_epochs={max_epochs}, trainer.batch_size={batch_size}: both must be positive")
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.loss = loss
+        self.seed = seed
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.num_workers = num_workers
+        self.lightning = lightning
+
+    def fit(
+        self,
+        network: EmotionNetwork,
+        emotions: Sequence[str],
+        weights: Tensor | None,
+        train: Part,
+        validation: Part | None,
+        workspace: Workspace,
+    ) -> None:
+        """Train a network in place; an interrupted training in the workspace's folder goes on.
+
+        Args:
+            network: with fresh weights; leaves with the chosen ones.
+            emotions: its classes.
+            weights: of the classes in the loss.
+            train: clips that train.
+            validation: clips that stop the training and choose the epoch.
+            workspace: folder for checkpoints, and where epochs are logged.
+        """
+        rate = 16000 if network.backbone is None else network.backbone.rate
+        order = make_loader(train, emotions, self.batch_size, int(rate), self.seed, self.num_workers)
+        check = None
+        if validation is not None:
+            known = [row for row, emotion in enumerate(validation.emotions) if emotion in emotions]
+            check = make_loader(validation.take(known), emotions, self.batch_size, int(rate), None, self.num_workers)
+        module = EmotionModule(network, self.loss(weight=weights), self.optimizer, self.scheduler, self.seed)
+        trainer = self.build_trainer(workspace, check is not None)
+        last = workspace.folder / f"{LAST}.ckpt"
+        with warnings.catch_warnings():
+            # Lightning advises on workers and logging intervals; both are settled in the configuration.
+            warnings.filterwarnings("ignore", module="pytorch_lightning")
+            trainer.fit(module, order, check, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+        chosen = workspace.folder / f"{BEST if check is not None else LAST}.ckpt"
+        state = torch.load(chosen, weights_only=True)["state_dict"]
+        network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
+
+    def build_trainer(self, workspace: Workspace, validates: bool) -> pl.Trainer:
+        """A Trainer that logs to the run, keeps its last epoch and, with validation, its best."""
+        stopping = dict(self.early_stopping or {})
+        callbacks: list[Callback] = [EpochLog(workspace)]
+        if validates:
+            callbacks.append(EarlyStopping(**stopping))
+        watched = {"monitor": stopping["monitor"], "mode": stopping["mode"]} if validates else {}
+        callbacks.append(
+            ModelCheckpoint(
+                workspace.folder, BEST, save_top_k=1 if validates else 0, save_last=True,
+                enable_version_counter=False, **watched,
+            )
+        )
+        return pl.Trainer(
+            max_epochs=self.max_epochs,
+            callbacks=callbacks,
+            logger=False,
+            enable_progress_bar=sys.stderr.isatty(),
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            default_root_dir=workspace.folder,
+            **self.lightning,
+        )
+
+
+class EpochLog(Callback):
+    """Hands the metrics of each epoch to the run."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log; the validation of the epoch lies before this."""
+        assert isinstance(pl_module, EmotionModule)
+        self.workspace.log_epoch(pl_module.summarise_epoch(), trainer.current_epoch)

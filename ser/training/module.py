@@ -1,0 +1,104 @@
+"""The Lightning module: one network, its loss and its optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from ser import metrics
+from ser.training.batches import Batch
+
+
+class EmotionModule(pl.LightningModule):
+    """Training and validation of a classifier.
+
+    Args:
+        network: inputs and lengths to logits.
+        loss: logits [B, K] and targets [B] to a number.
+        optimizer: parameters to optimizer.
+        scheduler: optimizer to scheduler, stepped once an epoch; ``None`` for a constant rate.
+        seed: of dropout, with the epoch, so that a resumed training draws what an uninterrupted one would.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[[Any], torch.optim.Optimizer],
+        scheduler: Callable[[torch.optim.Optimizer], Any] | None,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.seed = seed
+        self._scores: dict[str, float] = {}
+        self._losses: dict[str, list[tuple[float, int]]] = {"train": [], "val": []}
+        self._pairs: list[tuple[Tensor, Tensor]] = []
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and scheduler over all parameters that are trained."""
+        optimizer = self.make_optimizer([weight for weight in self.parameters() if weight.requires_grad])
+        if self.make_scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
+
+    def on_train_epoch_start(self) -> None:
+        """Seed what the epoch draws."""
+        torch.manual_seed(self.seed + 1_000_003 * self.current_epoch)
+        self._scores = {}
+        self._losses["train"].clear()
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Loss of a training batch."""
+        loss = self.loss(self.network(batch.inputs, batch.lengths), batch.targets)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the training loss is {loss.item()} in epoch {self.current_epoch}; lower optimizer.lr or "
+                "trainer.gradient_clip_val"
+            )
+        self._losses["train"].append((loss.item(), len(batch.targets)))
+        return loss
+
+    def summarise_epoch(self) -> dict[str, float]:
+        """Metrics of the epoch: mean training loss, the rate it was reached with, and those of its validation."""
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        return {"train/loss": mean_loss(self._losses["train"]), "train/lr": float(rate), **self._scores}
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last epoch."""
+        self._pairs.clear()
+        self._losses["val"].clear()
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Collect loss and predictions of a validation batch."""
+        logits = self.network(batch.inputs, batch.lengths)
+        self._losses["val"].append((self.loss(logits, batch.targets).item(), len(batch.targets)))
+        self._pairs.append((batch.targets.cpu(), logits.argmax(-1).cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """UAR and loss of the validation part; what early stopping watches."""
+        true, predicted = (torch.cat(column).numpy() for column in zip(*self._pairs, strict=True))
+        classes = int(max(true.max(), predicted.max())) + 1
+        counts = np.zeros((classes, classes), dtype=np.int64)
+        np.add.at(counts, (true, predicted), 1)
+        scores = {
+            "val/loss": mean_loss(self._losses["val"]),
+            "val/uar": float(metrics.uar(counts)),
+            "val/wa": float(metrics.wa(counts)),
+        }
+        self.log_dict(scores)
+        self._scores = scores
+
+
+def mean_loss(losses: list[tuple[float, int]]) -> float:
+    """Mean over clips of batch means."""
+    values, sizes = zip(*losses, strict=True)
+    return float(np.average(values, weights=sizes))
