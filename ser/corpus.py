@@ -30,14 +30,16 @@ class Corpus:
     Attributes:
         manifest: without the clips that were skipped.
         digests: content hash of each clip's prepared waveform [N].
-        seconds: duration of each prepared waveform [N].
+        samples: length of each prepared waveform [N].
+        rate: in Hz.
         fingerprint: one hash over contents and labels.
         skipped: number of unusable clips left out.
     """
 
     manifest: Manifest
     digests: np.ndarray
-    seconds: np.ndarray
+    samples: np.ndarray
+    rate: int
     fingerprint: str
     skipped: int
 
@@ -50,7 +52,7 @@ class Corpus:
             "speakers": len(self.manifest.speakers),
             "emotions": frame["emotion"].value_counts().sort_index().to_dict(),
             "gender": frame.drop_duplicates("speaker")["gender"].fillna("unknown").value_counts().to_dict(),
-            "hours": round(float(self.seconds.sum()) / 3600, 4),
+            "hours": round(float(self.samples.sum()) / self.rate / 3600, 4),
             "skipped": self.skipped,
             "fingerprint": self.fingerprint,
         }
@@ -73,8 +75,8 @@ def read_corpus(dataset: Dataset, preparation: Preparation, rate: int, on_bad_au
     for note in manifest.notes:
         log.warning(note)
     digests = clips["digest"].to_numpy(dtype=str)
-    seconds = clips["samples"].to_numpy() / rate
-    return Corpus(manifest, digests, seconds, fingerprint(manifest.frame, digests), found - len(manifest))
+    samples = clips["samples"].to_numpy()
+    return Corpus(manifest, digests, samples, rate, fingerprint(manifest.frame, digests), found - len(manifest))
 
 
 def check_emotions(manifest: Manifest) -> None:

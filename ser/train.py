@@ -30,6 +30,7 @@ from ser.fold import FoldResult, Recipe, run_fold
 from ser.head.data import Head, Part
 from ser.predictions import complete_predictions
 from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_results
+from ser.split.base import as_names
 from ser.split.fold import Split, describe_balance, tabulate_split
 from ser.tracking.environment import describe_environment
 from ser.tracking.key import flatten, hash_run, select_effective
@@ -171,7 +172,7 @@ def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus) -> Part:
     if not choices.backbone.trains:
         store = Path(config.paths.cache) / "features"
         features = extract_features(choices.backbone, frame, digests.tolist(), choices.preparation, store)
-    return Part(frame, digests, features, choices.preparation)
+    return Part(frame, corpus.samples, features, choices.preparation)
 
 
 def build_training(config: DictConfig) -> Training:
@@ -208,7 +209,7 @@ def needs_validation(config: DictConfig, head: Head) -> bool:
 
 def list_strata(config: DictConfig) -> list[str]:
     """Columns whose distribution over the parts is written beside the split."""
-    return list(dict.fromkeys(["emotion", *config.split.stratify]))
+    return list(dict.fromkeys(["emotion", *as_names(config.split.stratify)]))
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:

@@ -22,13 +22,13 @@ class Part:
 
     Attributes:
         frame: their manifest rows.
-        digests: content hash of each prepared waveform.
+        samples: length of each prepared waveform [N].
         features: functionals [N, D] of a frozen backbone; ``None`` where the backbone is trained and reads audio.
         preparation: how files become waveforms.
     """
 
     frame: pd.DataFrame
-    digests: np.ndarray
+    samples: np.ndarray
     features: np.ndarray | None
     preparation: Preparation
 
@@ -48,7 +48,7 @@ class Part:
     def take(self, rows: np.ndarray) -> Part:
         """Some of the clips, by position."""
         features = None if self.features is None else self.features[rows]
-        return Part(self.frame.iloc[rows], self.digests[rows], features, self.preparation)
+        return Part(self.frame.iloc[rows], self.samples[rows], features, self.preparation)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ class EmotionNetwork(nn.Module):
         self.register_buffer("scale", torch.ones(size))
         self.layers = layers
 
+    @property
+    def rate(self) -> int:
+        """Sampling rate in Hz at which the network reads clips; without a backbone it reads none."""
+        return 0 if self.backbone is None else int(self.backbone.rate)
+
     def standardise(self, features: np.ndarray) -> None:
         """Take mean and standard deviation [D] from training features [N, D]; constant features are only centred."""
         deviation = features.std(axis=0)
@@ -140,9 +145,11 @@ class FittedNetwork:
     def predict(self, part: Part) -> Predictions:
         """Predictions for all clips of a part, in order."""
         device = next(self.network.parameters()).device
-        batches = make_loader(part, self.emotions, self.batch_size)
-        logits = [self.network(batch.inputs.to(device), batch.lengths.to(device)).cpu() for batch in batches]
-        probabilities = torch.cat(logits).double().softmax(-1).numpy()
+        loader = make_loader(part, self.emotions, self.network.rate, self.batch_size)
+        logits = torch.zeros(len(part), len(self.emotions), dtype=torch.float64)
+        for rows, batch in zip(loader.batch_sampler, loader, strict=True):
+            logits[rows] = self.network(batch.inputs.to(device), batch.lengths.to(device)).double().cpu()
+        probabilities = logits.softmax(-1).numpy()
         predicted = np.array(self.emotions)[probabilities.argmax(1)]
         return Predictions(self.emotions, predicted, probabilities)
 

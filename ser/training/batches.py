@@ -65,15 +65,20 @@ class Clips(Dataset):
         return waveform
 
 
-class ShuffledBatches(Sampler[list[int]]):
-    """Indices in batches of nearly equal size (a lone last clip would break batch normalisation).
+class BatchOrder(Sampler[list[int]]):
+    """Indices in batches of nearly equal size and of clips of similar length, so that little of a batch is padding.
 
-    The order depends on seed and epoch alone, so that a resumed training sees what an uninterrupted one would.
+    Without a seed: by length, always alike. With one: in an order that depends on seed and epoch alone, so that a
+    resumed training sees what an uninterrupted one would; clips are shuffled first and sorted only within pools of
+    batches, so that who meets whom stays random. No batch is a lone last clip, which would break batch normalisation.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
-        self.count = count
-        self.batches = max(1, -(-count // batch_size))
+    #: Batches in a pool.
+    POOL = 8
+
+    def __init__(self, samples: np.ndarray, batch_size: int, seed: int | None = None) -> None:
+        self.samples = samples
+        self.size = max(1, -(-len(samples) // batch_size))
         self.seed = seed
         self.epoch = 0
         self.sampler = self  # where Lightning looks for set_epoch
@@ -83,23 +88,34 @@ class ShuffledBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.batches
+        return self.size
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
-        return (part.tolist() for part in np.array_split(order, self.batches))
+        if self.seed is None:
+            order = np.argsort(self.samples, kind="stable")
+            return (batch.tolist() for batch in np.array_split(order, self.size))
+        draw = np.random.default_rng([self.seed, self.epoch])
+        batches: list[np.ndarray] = []
+        for pool in self._divide(draw.permutation(len(self.samples))):
+            by_length = np.concatenate(pool)[np.argsort(self.samples[np.concatenate(pool)], kind="stable")]
+            batches += np.array_split(by_length, len(pool))
+        return (batches[index].tolist() for index in draw.permutation(len(batches)))
+
+    def _divide(self, order: np.ndarray) -> Iterator[list[np.ndarray]]:
+        batches = np.array_split(order, self.size)
+        return (batches[first : first + self.POOL] for first in range(0, self.size, self.POOL))
 
 
 def make_loader(
-    part: Part, emotions: Sequence[str], batch_size: int, rate: int = 16000, seed: int | None = None, workers: int = 0
+    part: Part, emotions: Sequence[str], rate: int, batch_size: int, seed: int | None = None, workers: int = 0
 ) -> DataLoader:
-    """Batches of a part: in a seeded order for training, in the part's order without a seed."""
-    clips = Clips(part, emotions, rate)
-    if seed is None:
-        return DataLoader(clips, batch_size, collate_fn=collate, num_workers=workers)
-    order = ShuffledBatches(len(clips), batch_size, seed)
+    """Batches of a part at a rate in Hz: in a seeded order for training, by length without a seed."""
     return DataLoader(
-        clips, batch_sampler=order, collate_fn=collate, num_workers=workers, persistent_workers=workers > 0
+        Clips(part, emotions, rate),
+        batch_sampler=BatchOrder(part.samples, batch_size, seed),
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
     )
 
 

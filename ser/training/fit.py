@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
@@ -86,12 +87,12 @@ class Training:
             validation: clips that stop the training and choose the epoch.
             workspace: folder for checkpoints, and where epochs are logged.
         """
-        rate = 16000 if network.backbone is None else network.backbone.rate
-        order = make_loader(train, emotions, self.batch_size, int(rate), self.seed, self.num_workers)
+        order = make_loader(train, emotions, network.rate, self.batch_size, self.seed, self.num_workers)
         check = None
         if validation is not None:
             known = [row for row, emotion in enumerate(validation.emotions) if emotion in emotions]
-            check = make_loader(validation.take(known), emotions, self.batch_size, int(rate), None, self.num_workers)
+            seen = validation.take(np.array(known))
+            check = make_loader(seen, emotions, network.rate, self.batch_size, workers=self.num_workers)
         module = EmotionModule(network, self.loss(weight=weights), self.optimizer, self.scheduler, self.seed)
         trainer = self.build_trainer(workspace, check is not None)
         last = workspace.folder / f"{LAST}.ckpt"

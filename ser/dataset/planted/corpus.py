@@ -94,13 +94,7 @@ class Planted:
         return Manifest(self.name, frame).with_emotions(self.emotions)
 
     def _generate(self) -> None:
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"dataset.root={self.root}: cannot make this folder ({error.strerror})",
-                remedy="set dataset.root to a folder you may write to",
-            ) from error
+        self._make_root()
         address = self.folder.name
         with FileLock(self.root / f"{address}.lock"):
             if _is_complete(self.folder):
@@ -117,6 +111,17 @@ class Planted:
             except BaseException:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
+
+    def _make_root(self) -> None:
+        problem = "not writable"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"cannot make this folder ({error.strerror})"
+        if not os.access(self.root, os.W_OK):
+            raise InputError(
+                f"dataset.root={self.root}: {problem}", remedy="set dataset.root to a folder you may write to"
+            )
 
     def _write_clips(self, folder: Path) -> list[dict[str, object]]:
         places = [

@@ -16,7 +16,7 @@ from ser.dataset.planted.text import Sentence
 RATE_NEUTRAL = 4.5  # syllables/s
 PAUSE_NEUTRAL = 0.06  # share of the utterance
 GAIN_SD_NEUTRAL = 1.5  # dB
-MELODY_SD_NEUTRAL = 1.7  # semitones
+MELODY_SD_NEUTRAL = 1.5  # semitones
 EDGE = 0.1  # s of silence before and after
 
 
