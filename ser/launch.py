@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -22,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ser.config import add_choices
 from ser.errors import InputError
 from ser.paths import find_shipped
-from ser.sweep import JobsFailed, SweepJob, split_overrides
+from ser.sweep import JobsFailed, SweepJob, defer_to_jobs, split_overrides
 
 log = logging.getLogger(__name__)
 MISTAKES = (InputError, HydraException, OmegaConfBaseException)
@@ -56,7 +57,8 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
     """
     swept = bool({"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments))
     folder = freeze_config(find_shipped("conf")) if swept else find_shipped("conf")
-    sys.argv = [f"ser {name}", *arguments]  # Hydra reads its command line from here
+    # Hydra reads its command line from here; its first item is free to keep what the user typed.
+    sys.argv = [shlex.join(["ser", name, *arguments]), *(defer_to_jobs(arguments) if swept else arguments)]
     # Hydra would end the process with code 1 whatever is wrong; this makes it raise instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
 

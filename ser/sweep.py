@@ -7,7 +7,6 @@ statistics read.
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -108,7 +108,7 @@ class SweepCallback(Callback):
         write_json(
             folder / SWEEP,
             {
-                "command": shlex.join([*sys.argv[0].split(), *sys.argv[1:]]),
+                "command": sys.argv[0],
                 "arguments": list(config.hydra.overrides.task),
                 "stage": config.hydra.job.name,
                 "started": now(),
@@ -196,7 +196,32 @@ def split_overrides(overrides: Sequence[str]) -> dict[str, str]:
 def find_swept(overrides: Sequence[str]) -> list[str]:
     """Names of the overrides that take several values in a sweep."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return [item.key_or_group for item in parsed if item.is_sweep_override()]
+    return [item.key_or_group for item in parsed if item.is_sweep_override() and not is_single(item)]
+
+
+def is_single(override: Override) -> bool:
+    """Whether a sweep over one value only."""
+    value = override.value()
+    return isinstance(value, ChoiceSweep) and len(value.list) == 1
+
+
+def defer_to_jobs(arguments: Sequence[str]) -> list[str]:
+    """Let each job, rather than the sweep, compose what lies inside a swept group.
+
+    In ``head=svm,ridge head.tune=false`` the second override means the swept heads; Hydra would first try it on the
+    default head, which has no such key. A sweep over one value says the same and waits for the job.
+    """
+    flags = [item for item in arguments if item.startswith("-")]
+    parsed = OverridesParser.create().parse_overrides([item for item in arguments if not item.startswith("-")])
+    groups = {item.key_or_group for item in parsed if item.is_sweep_override()}
+    deferred = []
+    for item in parsed:
+        line = str(item.input_line)
+        name, _, value = line.partition("=")
+        inside = item.key_or_group.partition(".")[0] in groups and "." in item.key_or_group
+        plain = inside and value and not item.is_sweep_override() and not item.is_delete()
+        deferred.append(f"{name}=choice({value})" if plain else line)
+    return [*flags, *deferred]
 
 
 def hash_sweep(arguments: Sequence[str]) -> str:

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from ser.dataset.harmonise import EMOTION_SYNONYMS, harmonise
+from ser.dataset.manifest import EMOTIONS
+from ser.dataset.table import Table
+from ser.errors import InputError
+
+ROWS = [
+    ["path", "emotion", "speaker", "gender", "age"],
+    ["a/one.wav", "angry", "03", "f", "31"],
+    ["a/two.wav", "Sad", "08", "M", ""],
+    ["b/three.wav", "neutral", "08", "male", "40"],
+]
+
+
+def write(path, rows=ROWS, delimiter=",", encoding="utf-8"):
+    path.write_text("".join(delimiter.join(row) + "\n" for row in rows), encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_delimiters_and_byte_order_marks(tmp_path, delimiter, encoding):
+    frame = Table(write(tmp_path / "clips.csv", delimiter=delimiter, encoding=encoding)).load().frame
+    assert frame["clip"].tolist() == ["a/one", "a/two", "b/three"]
+    assert frame["emotion"].tolist() == ["anger", "sadness", "neutral"]
+    assert frame["label"].tolist() == ["angry", "Sad", "neutral"]
+    assert frame["gender"].tolist() == ["female", "male", "male"]
+    assert frame["speaker"].tolist() == ["03", "08", "08"]
+    assert frame["age"].tolist()[0] == 31 and np.isnan(frame["age"][1])
+    assert frame["path"].tolist() == [str(tmp_path / path) for path in ("a/one.wav", "a/two.wav", "b/three.wav")]
+
+
+def test_columns_and_codes_are_mapped(tmp_path):
+    rows = [["Datei", "Gefühl", "Wer", "Sex", "Teil"], ["eins.wav", "W", "1", "1", "dev"], ["zwei.wav", "F", "2", "2", "test"]]
+    table = Table(
+        write(tmp_path / "clips.csv", rows, ";"),
+        columns={"path": "Datei", "emotion": "Gefühl", "speaker": "Wer", "gender": "Sex", "split": "Teil", "age": None},
+        values={"emotion": {"W": "anger", "F": "happiness"}, "gender": {1: "female", 2: "male"}},
+    )
+    frame = table.load().frame
+    assert frame["emotion"].tolist() == ["anger", "happiness"] and frame["label"].tolist() == ["W", "F"]
+    assert frame["gender"].tolist() == ["female", "male"] and frame["split"].tolist() == ["validation", "test"]
+
+
+def test_columns_that_are_not_mapped_are_kept(tmp_path):
+    rows = [[*row, extra] for row, extra in zip(ROWS, ["arousal", "0.1", "0.2", "0.3"], strict=True)]
+    assert Table(write(tmp_path / "clips.csv", rows)).load().frame["arousal"].tolist() == ["0.1", "0.2", "0.3"]
+
+
+def test_a_column_mapped_over_one_of_the_same_name_wins(tmp_path):
+    rows = [["path", "emotion", "consensus", "speaker"], ["a.wav", "angry", "sad", "1"], ["b.wav", "happy", "fear", "2"]]
+    frame = Table(write(tmp_path / "clips.csv", rows), columns={"emotion": "consensus"}).load().frame
+    assert frame["emotion"].tolist() == ["sadness", "fear"]
+
+
+def test_paths_start_from_the_root_given_unless_they_are_absolute(tmp_path):
+    rows = [["path", "emotion", "speaker"], ["one.wav", "anger", "1"], [str(tmp_path / "two.wav"), "fear", "2"]]
+    frame = Table(write(tmp_path / "clips.csv", rows), root=str(tmp_path / "audio")).load().frame
+    assert set(frame["path"]) == {str(tmp_path / "audio" / "one.wav"), str(tmp_path / "two.wav")}
+
+
+def test_quoted_text_may_hold_the_delimiter(tmp_path):
+    rows = [["path", "emotion", "speaker", "text"], ["a.wav", "anger", "1", '"Nein, nie"'], ["b.wav", "fear", "2", "Ja"]]
+    assert Table(write(tmp_path / "clips.csv", rows)).load().frame["text"].tolist() == ["Nein, nie", "Ja"]
+
+
+def test_stray_spaces_do_not_make_other_speakers(tmp_path):
+    rows = [["path", "emotion", "speaker"], ["a.wav", "anger ", "ania "], ["b.wav", " fear", " ania"]]
+    manifest = Table(write(tmp_path / "clips.csv", rows)).load()
+    assert manifest.emotions == ["anger", "fear"]
+    assert manifest.speakers == ["ania"]
+
+
+def test_a_table_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match=r"(?s)dataset.path=.*gone.csv: no such table.*remedy"):
+        Table(tmp_path / "gone.csv").load()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x81\x00", b'path,emotion\n"a'])
+def test_what_is_not_a_table_is_an_input_error(tmp_path, content):
+    path = tmp_path / "clips.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"clips.csv|no column"):
+        Table(path).load()
+
+
+def test_a_header_alone_is_an_empty_manifest(tmp_path):
+    with pytest.raises(InputError, match="the manifest is empty"):
+        Table(write(tmp_path / "clips.csv", ROWS[:1])).load()
+
+
+def test_a_mapped_column_that_the_table_lacks(tmp_path):
+    with pytest.raises(InputError, match=r"(?s)dataset.columns.speaker=actor.*no such column.*path, emotion, speaker"):
+        Table(write(tmp_path / "clips.csv"), columns={"speaker": "actor"}).load()
+
+
+def test_codes_for_a_column_that_the_table_lacks(tmp_path):
+    with pytest.raises(InputError, match=r"(?s)dataset.values.session.*no such column"):
+        Table(write(tmp_path / "clips.csv"), values={"session": {"1": "one"}}).load()
+
+
+def test_a_required_column_that_is_nowhere(tmp_path):
+    rows = [["path", "emotion"], ["a.wav", "anger"], ["b.wav", "fear"]]
+    with pytest.raises(InputError, match=r"(?s)no column speaker.*dataset.columns"):
+        Table(write(tmp_path / "clips.csv", rows)).load()
+
+
+def test_one_clip_listed_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match="clip id is not unique in 2 of 4 rows"):
+        Table(write(tmp_path / "clips.csv", [*ROWS, ROWS[1]])).load()
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [("HAPPY", "happiness"), (" joy ", "happiness"), ("ang", "anger"), ("ps", "surprise"), ("calm", "calm"), ("wonder", "wonder")],
+)
+def test_synonyms(code, name):
+    assert harmonise(code, EMOTION_SYNONYMS) == name
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), "", "  "])
+def test_a_gap_stays_a_gap(gap):
+    assert harmonise(gap, EMOTION_SYNONYMS) is None
+
+
+def test_synonyms_lead_to_known_names_only():
+    assert set(EMOTION_SYNONYMS.values()) <= set(EMOTIONS)
