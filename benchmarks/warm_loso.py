@@ -36,6 +36,8 @@ NAME = re.compile(r"(\d\d)[ab]\d\d([WLEAFNT])[a-z]")
 AUDIO = {".wav", ".flac"}
 ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
 OURS, THEIRS = "ser", "nkululeko"
+#: What each side prints of its pooled UAR.
+PRINTED = {OURS: r"test UAR (\d?\.\d+)", THEIRS: r"result \(TEST\): test: (\d?\.\d+) UAR"}
 
 #: Printed in the project's notes on its peers; the labels are cut to the four emotions.
 INI = """[EXP]
@@ -171,8 +173,7 @@ def report(cold: Mapping[str, Cost], warm: Mapping[str, Sequence[Cost]], repeats
 
 def find_uar(name: str, output: str) -> str:
     """The pooled UAR that a side printed, or ``?``."""
-    pattern = r"test UAR (\d?\.\d+)" if name == OURS else THEIR_UAR
-    found = re.findall(pattern, output)
+    found = re.findall(PRINTED[name], output)
     return found[-1] if found else "?"
 
 

@@ -58,15 +58,24 @@ class Corpus:
         }
 
 
-def read_corpus(dataset: Dataset, preparation: Preparation, rate: int, on_bad_audio: str) -> Corpus:
+def read_corpus(
+    dataset: Dataset, preparation: Preparation, rate: int, on_bad_audio: str, min_speaker_share: float = 0.0
+) -> Corpus:
     """Load the manifest and read every file once.
+
+    Args:
+        dataset: which corpus.
+        preparation: how files become waveforms.
+        rate: the consumer's rate in Hz.
+        on_bad_audio: ``fail`` or ``skip``.
+        min_speaker_share: leave out emotions that fewer than this share of the speakers show.
 
     Raises:
         InputError: a corpus that is not there, one emotion only, or (under ``fail``) files that cannot be used.
     """
     if on_bad_audio not in ("fail", "skip"):
         raise InputError(f"on_bad_audio={on_bad_audio}", expected="fail or skip")
-    manifest = dataset.load()
+    manifest = drop_rare_emotions(dataset.load(), min_speaker_share)
     check_emotions(manifest)
     found = len(manifest)
     clips = inspect_clips(manifest.frame, preparation, rate)
@@ -77,6 +86,17 @@ def read_corpus(dataset: Dataset, preparation: Preparation, rate: int, on_bad_au
     digests = clips["digest"].to_numpy(dtype=str)
     samples = clips["samples"].to_numpy()
     return Corpus(manifest, digests, samples, rate, fingerprint(manifest.frame, digests), found - len(manifest))
+
+
+def drop_rare_emotions(manifest: Manifest, min_speaker_share: float) -> Manifest:
+    """Leave out emotions shown by fewer than a share of the speakers, and say which."""
+    speakers = (manifest.counts() > 0).mean()
+    rare = sorted(speakers.index[speakers < min_speaker_share])
+    if not rare:
+        return manifest
+    clips = manifest.frame.loc[manifest.frame["emotion"].isin(rare), "clip"]
+    note = f"left out {', '.join(rare)}: fewer than {min_speaker_share:.0%} of the speakers of {manifest.name} show it"
+    return manifest.drop(clips, note)
 
 
 def check_emotions(manifest: Manifest) -> None:

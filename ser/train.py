@@ -91,7 +91,13 @@ def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = N
     """
     folder = folder.absolute()
     choices = Choices.build(config)
-    corpus = read_corpus(instantiate(config.dataset), choices.preparation, choices.backbone.rate, config.on_bad_audio)
+    corpus = read_corpus(
+        instantiate(config.dataset),
+        choices.preparation,
+        choices.backbone.rate,
+        config.on_bad_audio,
+        config.min_speaker_share,
+    )
     check_columns(corpus, config.metrics.by)
     split = instantiate(config.split).split(corpus.manifest, validation=needs_validation(config, choices.head))
     for note in split.notes:

@@ -1,0 +1,49 @@
+# Every target sets up .venv if it must.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DATASET ?= planted
+ROOT ?=
+OUTPUTS := $(or $(SER_OUTPUTS),outputs)
+SWEEP := $(OUTPUTS)/demo/$(DATASET)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types bench
+
+help:  ## what there is to make
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+install: $(READY)  ## set up .venv with the tested versions
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/ser doctor --fix
+	touch $(READY)
+
+demo: $(READY)  ## a small sweep and its report: make demo [DATASET=emodb ROOT=path]
+	$(BIN)/ser train -m dataset=$(DATASET) $(if $(ROOT),dataset.root=$(ROOT)) \
+	  $(if $(filter planted,$(DATASET)),dataset.utterances_per_speaker=$(or $(UTTERANCES),24)) \
+	  min_speaker_share=0.5 on_bad_audio=skip backbone=egemaps,mel_cnn head=linear,mlp seed=$(or $(SEEDS),1,2) \
+	  trainer.max_epochs=$(or $(EPOCHS),12) trainer.early_stopping.patience=5 \
+	  hydra/launcher=joblib hydra.launcher.n_jobs=2 hydra.sweep.dir=$(SWEEP) tracking.experiment=demo
+	@echo "all runs in MLflow: $(BIN)/ser ui"
+	@echo "report: $(abspath $(SWEEP))/report.html"
+
+test: $(READY)  ## all tests (SER_DATA=folder of corpora for those that need real data)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy on ser/
+	$(BIN)/mypy ser
+
+bench: $(READY)  ## speed, side by side with what one would use instead
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/warm_loso.py
+	$(BIN)/python benchmarks/rerun_sweep.py
