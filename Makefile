@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATASET ?= planted
 ROOT ?=
+SPEAKERS ?= 24
+UTTERANCES ?= 30
+SEEDS ?= 1,2
+EPOCHS ?= 20
 OUTPUTS := $(or $(SER_OUTPUTS),outputs)
 SWEEP := $(OUTPUTS)/demo/$(DATASET)
 
@@ -26,10 +30,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)  ## a small sweep and its report: make demo [DATASET=emodb ROOT=path]
 	$(BIN)/ser train -m dataset=$(DATASET) $(if $(ROOT),dataset.root=$(ROOT)) \
-	  $(if $(filter planted,$(DATASET)),dataset.utterances_per_speaker=$(or $(UTTERANCES),24)) \
-	  min_speaker_share=0.5 on_bad_audio=skip backbone=egemaps,mel_cnn head=linear,mlp seed=$(or $(SEEDS),1,2) \
-	  trainer.max_epochs=$(or $(EPOCHS),12) trainer.early_stopping.patience=5 \
-	  hydra/launcher=joblib hydra.launcher.n_jobs=2 hydra.sweep.dir=$(SWEEP) tracking.experiment=demo
+	  $(if $(filter planted,$(DATASET)),dataset.speakers=$(SPEAKERS) dataset.utterances_per_speaker=$(UTTERANCES)) \
+	  min_speaker_share=0.5 on_bad_audio=skip backbone=egemaps,mel_cnn_small head=linear,mlp seed=$(SEEDS) \
+	  trainer.max_epochs=$(EPOCHS) trainer.batch_size=16 hydra/launcher=joblib hydra.launcher.n_jobs=2 \
+	  hydra.sweep.dir=$(SWEEP) tracking.experiment=demo
 	@echo "all runs in MLflow: $(BIN)/ser ui"
 	@echo "report: $(abspath $(SWEEP))/report.html"
 

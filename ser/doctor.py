@@ -57,4 +57,6 @@ def check_opensmile() -> Finding:
         found = version("opensmile")
     except PackageNotFoundError:
         return Finding("error", "opensmile is not installed: pip install opensmile")
-    return Finding("ok", f"opensmile {found} (licence: research and education; commercial use needs audEERING's licence)")
+    return Finding(
+        "ok", f"opensmile {found} (licence: research and education; commercial use needs audEERING's licence)"
+    )

@@ -1,4 +1,4 @@
-"""From a command line to jobs: Hydra composes and launches, one job a run, in a sweep as many as there are combinations."""
+"""From a command line to jobs: Hydra composes and launches; one job a run, in a sweep one for every combination."""
 
 from __future__ import annotations
 
@@ -32,13 +32,21 @@ MISTAKES = (InputError, HydraException, OmegaConfBaseException)
 class Result(Protocol):
     """What a stage returns of a run."""
 
-    state: str
-    run_id: str
-    key: str
+    @property
+    def state(self) -> str:
+        """``finished`` or ``skipped``."""
+
+    @property
+    def run_id(self) -> str:
+        """Its MLflow run."""
+
+    @property
+    def key(self) -> str:
+        """Its identity."""
 
 
 #: A stage: (config, folder, labels, parent run) → result.
-Stage = Callable[[DictConfig, Path, Mapping[str, str], str], Result]
+Stage = Callable[[DictConfig, Path, Mapping[str, str], str], "Result"]
 
 
 def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ confusion matrix are true classes. Intervals resample speakers, because clips of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,19 +14,21 @@ import pandas as pd
 Statistic = Callable[[np.ndarray], np.ndarray]
 
 
-def count_confusions(true: Sequence[str], predicted: Sequence[str], emotions: Sequence[str]) -> np.ndarray:
+def count_confusions(true: Iterable[str], predicted: Iterable[str], emotions: Sequence[str]) -> np.ndarray:
     """Confusion counts [K, K], rows true, columns predicted, in the order of ``emotions``."""
+    true = list(true)
     return count_by_group(true, predicted, ["all"] * len(true), emotions)[0]
 
 
 def count_by_group(
-    true: Sequence[str], predicted: Sequence[str], groups: Sequence[str], emotions: Sequence[str]
+    true: Iterable[str], predicted: Iterable[str], groups: Iterable[str], emotions: Sequence[str]
 ) -> np.ndarray:
     """Confusion counts [G, K, K] of each group (a speaker, say), groups sorted by name."""
     place = {emotion: index for index, emotion in enumerate(emotions)}
-    names, group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    names, group = np.unique(np.asarray(list(groups), dtype=str), return_inverse=True)
     counts = np.zeros((len(names), len(place), len(place)), dtype=np.int64)
-    np.add.at(counts, (group, [place[e] for e in true], [place[e] for e in predicted]), 1)
+    rows, columns = (np.array([place[emotion] for emotion in side], dtype=int) for side in (true, predicted))
+    np.add.at(counts, (group, rows, columns), 1)
     return counts
 
 
@@ -98,7 +100,9 @@ def score(predictions: pd.DataFrame, prefix: str, by: Sequence[str] = ("gender",
     scores |= {"n_clips": float(len(predictions)), "n_speakers": float(len(counts))}
     for column in by:
         table = score_levels(predictions, column)
-        scores |= {f"{column}/{level}/{name}": float(value) for level, row in table.iterrows() for name, value in row.items()}
+        scores |= {
+            f"{column}/{level}/{name}": float(value) for level, row in table.iterrows() for name, value in row.items()
+        }
     return {f"{prefix}/{name}": value for name, value in scores.items()}
 
 
@@ -115,7 +119,7 @@ def score_levels(predictions: pd.DataFrame, column: str) -> pd.DataFrame:
 def tabulate_confusion(predictions: pd.DataFrame) -> pd.DataFrame:
     """Confusion counts with names: rows are true emotions, columns predicted ones."""
     emotions = sorted(set(predictions["true"]) | set(predictions["predicted"]))
-    counts = count_confusions(predictions["true"].tolist(), predictions["predicted"].tolist(), emotions)
+    counts = count_confusions(predictions["true"], predictions["predicted"], emotions)
     return pd.DataFrame(counts, index=pd.Index(emotions, name="true"), columns=pd.Index(emotions, name="predicted"))
 
 

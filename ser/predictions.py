@@ -55,7 +55,7 @@ def tabulate_predictions(
 def complete_predictions(folds: Sequence[pd.DataFrame], run_id: str, key: str, evaluation: str) -> pd.DataFrame:
     """All folds of one evaluation set in the designed column order; further columns come last."""
     table = pd.concat(folds, ignore_index=True).assign(run_id=run_id, key=key, evaluation=evaluation)
-    probabilities = [column for column in table if column.startswith("p_")]
+    probabilities = [column for column in table if str(column).startswith("p_")]
     first = [*COLUMNS, *probabilities]
     table = table[[*first, *(column for column in table if column not in first)]]
     text = [column for column in COLUMNS if column not in ("run_id", "key")]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def show_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar for ``total`` steps; the context yields the function that advances it by n."""
     if not sys.stderr.isatty():
-        yield lambda n: None
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -167,7 +167,10 @@ def evaluate(
     }
     written = write_results(folder, resolve(config), tables, records, scores)
     run.log_metrics(written)
-    log.info("test UAR %.3f (95%% CI over speakers %.3f to %.3f)", *(scores[f"test/uar{x}"] for x in ("", "_ci_low", "_ci_high")))
+    log.info(
+        "test UAR %.3f (95%% CI over speakers %.3f to %.3f)",
+        *(scores[f"test/uar{x}"] for x in ("", "_ci_low", "_ci_high")),
+    )
     return written
 
 
@@ -239,9 +242,7 @@ def name_run(config: DictConfig, labels: Mapping[str, str] | None) -> str:
     return " ".join([*main, f"seed={config.seed}"])
 
 
-def make_tags(
-    key: str, corpus: Corpus, folder: Path, parent: str, labels: Mapping[str, str] | None
-) -> dict[str, str]:
+def make_tags(key: str, corpus: Corpus, folder: Path, parent: str, labels: Mapping[str, str] | None) -> dict[str, str]:
     """MLflow tags that identify a run."""
     environment = describe_environment()
     tags = {

@@ -54,7 +54,7 @@ def inspect_clips(frame: pd.DataFrame, preparation: Preparation, rate: int) -> p
 def inspect_file(preparation: Preparation, rate: int, path: str, start: float, end: float) -> Inspection:
     """Inspect one clip; remembered within the process while the file's size and times stay as they are."""
     try:
-        stat = os.stat(path)
+        stat = Path(path).stat()
     except OSError:
         return Inspection("", 0, "no such file")
     signature = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
@@ -74,7 +74,7 @@ def _inspect(
 
 def hash_waveform(waveform: np.ndarray, rate: int) -> str:
     """Address of a waveform's content: 32 hexadecimal digits over samples and rate."""
-    return blake2b(np.ascontiguousarray(waveform), digest_size=16, salt=rate.to_bytes(8, "little")).hexdigest()
+    return blake2b(waveform.tobytes(), digest_size=16, salt=rate.to_bytes(8, "little")).hexdigest()
 
 
 def drop_bad_clips(manifest: Manifest, clips: pd.DataFrame, policy: str) -> tuple[Manifest, pd.DataFrame]:
@@ -111,7 +111,8 @@ def drop_bad_clips(manifest: Manifest, clips: pd.DataFrame, policy: str) -> tupl
 
 def list_problems(bad: pd.DataFrame, most: int = 20) -> str:
     """One line a file with its reason, at most ``most`` of them and a count of the rest."""
-    lines = [f"  {Path(row.path)}: {row.problem}" for row in bad.head(most).itertuples()]
+    shown = bad.head(most)
+    lines = [f"  {path}: {problem}" for path, problem in zip(shown["path"], shown["problem"], strict=True)]
     return "\n".join([*lines, *([f"  … and {len(bad) - most} more"] if len(bad) > most else [])])
 
 

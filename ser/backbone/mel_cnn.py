@@ -126,8 +126,8 @@ class MelCNN(nn.Module):
         x = self.norm0(x, mask_time(frames, x))
         x, frames = self.conv1(x), halve(frames)
         x = self.relu1(self.norm1(x, mask_time(frames, x)))
-        # After ReLU nothing is below zero, so the pool sees zeros beyond a clip's end as it sees its own padding; what it
-        # carries over the end is cut off.
+        # After ReLU nothing is below zero, so the pool sees zeros beyond a clip's end as it sees its own padding; what
+        # it carries over the end is cut off.
         x, frames = self.pool(x), halve(frames)
         x = x * mask_time(frames, x)
         x, frames = self.block1(x, frames)

@@ -54,7 +54,7 @@ class FeatureStore:
         temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
         with temporary.open("wb") as file:
             np.save(file, features, allow_pickle=False)
-        os.replace(temporary, path)
+        temporary.replace(path)
 
     def claim(self, digests: Sequence[str], at_least: int = 32) -> Iterator[list[str]]:
         """Yield batches of what is missing, each held against other processes until the next is asked for.

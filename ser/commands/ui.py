@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlparse
 
 from ser.errors import InputError
@@ -15,7 +17,7 @@ Opens MLflow on the runs of this project (default: the database under outputs/, 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Replace this process by MLflow's server; stop it with Ctrl-C."""
+    """Run MLflow's server until Ctrl-C."""
     if {"-h", "--help"} & set(arguments):
         sys.stdout.write(USAGE + "\n")
         return 0
@@ -23,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     command = build_command(options)
     sys.stdout.write(f"MLflow on http://{options['host']}:{options['port']} shows {options['tracking.uri']}\n")
     sys.stdout.flush()
-    os.execv(sys.executable, command)
+    return subprocess.call(command)
 
 
 def read_options(arguments: Sequence[str]) -> dict[str, str]:
@@ -36,7 +38,7 @@ def read_options(arguments: Sequence[str]) -> dict[str, str]:
             raise InputError(f"ui: {argument!r} is not an option", expected=", ".join(f"{name}=…" for name in options))
         options[name] = value
     uri = options["tracking.uri"]
-    if uri.startswith("sqlite:///") and not os.path.isfile(urlparse(uri).path[1:]):
+    if uri.startswith("sqlite:///") and not Path(urlparse(uri).path[1:]).is_file():
         raise InputError(
             f"tracking.uri={uri}: no such database",
             expected="the database that `ser train` writes",

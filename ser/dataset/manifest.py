@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -37,15 +37,15 @@ class Manifest:
 
     Args:
         name: what predictions and reports call the corpus.
-        frame: one row a clip. Required columns: ``clip`` (unique id), ``path``, ``emotion`` (harmonised name), ``label``
-            (the corpus's own code), ``speaker``. Known optional ones are added as missing: ``start``, ``end`` (s),
-            ``gender`` (female, male, other), ``age`` (years), ``sentence`` (text id), ``text`` (transcript), ``language``
-            (BCP-47), ``session``, ``split`` (the publisher's: train, validation, test). Further columns are kept.
+        frame: one row a clip. Required columns: ``clip`` (unique id), ``path``, ``emotion`` (harmonised name),
+            ``label`` (the corpus's own code), ``speaker``. Known optional ones are added as missing: ``start``, ``end``
+            (s), ``gender`` (female, male, other), ``age`` (years), ``sentence`` (text id), ``text`` (transcript),
+            ``language`` (BCP-47), ``session``, ``split`` (the publisher's: train, validation, test). Others are kept.
         notes: what a reader of the results must know of this copy (partial copies, clips left out).
 
     Raises:
-        InputError: an empty frame, a missing column, a repeated clip, a missing or impossible value (the first rows at
-            fault are named).
+        InputError: an empty frame, a missing column, a repeated clip, a missing or impossible value (the first rows
+            at fault are named).
     """
 
     name: str
@@ -64,8 +64,9 @@ class Manifest:
         for column in OPTIONAL:
             if column not in frame:
                 frame[column] = None
-        for column in ("clip", "path", "emotion", "label", "speaker"):
-            self._refuse(frame, frame[column].isna() | (frame[column].astype(str).str.strip() == ""), f"{column} is missing")
+        for column in REQUIRED:
+            blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
+            self._refuse(frame, blank, column, "is missing")
             frame[column] = frame[column].astype(str)
         for column in ("start", "end", "age"):
             frame[column] = self._to_numbers(frame, column)
@@ -103,7 +104,7 @@ class Manifest:
                 )
         return Manifest(self.name, self.frame[self.frame["emotion"].isin(list(emotions))], self.notes)
 
-    def drop(self, clips: Sequence[str], note: str) -> Manifest:
+    def drop(self, clips: Iterable[str], note: str) -> Manifest:
         """The manifest without some clips; the note says why they are gone."""
         return Manifest(self.name, self.frame[~self.frame["clip"].isin(list(clips))], (*self.notes, note))
 
@@ -121,29 +122,26 @@ class Manifest:
             )
 
     def _check_values(self, frame: pd.DataFrame) -> None:
-        self._refuse(frame, frame["clip"].duplicated(keep=False), "the clip id is not unique")
-        self._refuse(frame, frame["start"] < 0, "start is negative")
-        self._refuse(frame, frame["end"] <= frame["start"].fillna(0), "end does not lie after start")
-        self._refuse(frame, (frame["age"] < 0) | (frame["age"] > 130), "age is not between 0 and 130 years")
+        self._refuse(frame, frame["clip"].duplicated(keep=False), "clip", "is not unique")
+        self._refuse(frame, frame["start"] < 0, "start", "is negative")
+        self._refuse(frame, frame["end"] <= frame["start"].fillna(0), "end", "does not lie after start")
+        self._refuse(frame, (frame["age"] < 0) | (frame["age"] > 130), "age", "is not between 0 and 130 years")
         for column, allowed in (("gender", GENDERS), ("split", PARTS)):
             known = frame[column].isna() | frame[column].isin(allowed)
-            self._refuse(frame, ~known, f"{column} is not one of {', '.join(allowed)}")
+            self._refuse(frame, ~known, column, f"is not one of {', '.join(allowed)}")
 
     def _to_numbers(self, frame: pd.DataFrame, column: str) -> pd.Series:
         numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
-        self._refuse(frame, numbers.isna() & frame[column].notna(), f"{column} is not a number")
+        self._refuse(frame, numbers.isna() & frame[column].notna(), column, "is not a number")
         return numbers
 
-    def _refuse(self, frame: pd.DataFrame, wrong: pd.Series, what: str) -> None:
+    def _refuse(self, frame: pd.DataFrame, wrong: pd.Series, column: str, what: str) -> None:
         if not wrong.any():
             return
-        rows = frame[wrong]
-        column = what.split()[0]
-        shown = ", ".join(
-            f"{row.get('clip')} ({column}={row.get(column)!r})" if column in row else str(row.get("clip"))
-            for row in rows.head(5).to_dict("records")
-        )
+        rows = frame[wrong].head(5)
+        shown = ", ".join(f"{clip} ({value!r})" for clip, value in zip(rows["clip"], rows[column], strict=True))
+        more = " …" if wrong.sum() > len(rows) else ""
         raise InputError(
-            f"dataset {self.name}: {what} in {len(rows)} of {len(frame)} rows: {shown}{' …' if len(rows) > 5 else ''}",
-            remedy="mend the table or the corpus copy; dataset.values maps codes to these names",
+            f"dataset {self.name}: {column} {what} in {wrong.sum()} of {len(frame)} rows: {shown}{more}",
+            remedy="mend the table or the corpus copy; dataset.values of dataset=csv maps codes to values",
         )

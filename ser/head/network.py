@@ -41,7 +41,7 @@ class EmotionNetwork(nn.Module):
     @property
     def rate(self) -> int:
         """Sampling rate in Hz at which the network reads clips; without a backbone it reads none."""
-        return 0 if self.backbone is None else int(self.backbone.rate)
+        return int(getattr(self.backbone, "rate", 0))
 
     def standardise(self, features: np.ndarray) -> None:
         """Take mean and standard deviation [D] from training features [N, D]; constant features are only centred."""
@@ -106,8 +106,8 @@ class NetworkHead:
 
     def build(self, classes: int, width: int, make_backbone: Callable[[], Any]) -> EmotionNetwork:
         """A network with fresh weights; ``width`` is the number of functionals, 0 for a backbone that is trained."""
-        backbone = None if width else make_backbone()
-        size = width or self.pooling.find_size(backbone.dim)
+        backbone: Any = None if width else make_backbone()
+        size = width or int(self.pooling.find_size(backbone.dim))  # type: ignore[operator]
         layers: list[nn.Module] = []
         before = size
         for units in self.hidden:
@@ -146,6 +146,7 @@ class FittedNetwork:
         """Predictions for all clips of a part, in order."""
         device = next(self.network.parameters()).device
         loader = make_loader(part, self.emotions, self.network.rate, self.batch_size)
+        assert loader.batch_sampler is not None
         logits = torch.zeros(len(part), len(self.emotions), dtype=torch.float64)
         for rows, batch in zip(loader.batch_sampler, loader, strict=True):
             logits[rows] = self.network(batch.inputs.to(device), batch.lengths.to(device)).double().cpu()

@@ -25,7 +25,21 @@ REBUILDERS = {
     ("sklearn.neighbors._kd_tree", "newObj"),
 }
 #: Builtins that are plain data; the others (``eval``, ``getattr``, …) are refused.
-PLAIN = {"bool", "bytes", "bytearray", "complex", "dict", "float", "frozenset", "int", "list", "set", "slice", "str", "tuple"}
+PLAIN = {
+    "bool",
+    "bytes",
+    "bytearray",
+    "complex",
+    "dict",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "set",
+    "slice",
+    "str",
+    "tuple",
+}
 
 
 def save_pickle(thing: Any, path: Path) -> None:

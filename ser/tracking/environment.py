@@ -32,7 +32,7 @@ def list_packages() -> dict[str, str]:
 
 
 def find_revision() -> str | None:
-    """Git revision of the checkout that ``ser`` runs from, with ``-dirty`` where files changed; ``None`` outside one."""
+    """Git revision of the checkout ``ser`` runs from, ``-dirty`` where files changed; ``None`` outside one."""
     if not (PACKAGE.parent / ".git").exists():
         return None
     command = ["git", "-C", str(PACKAGE.parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]

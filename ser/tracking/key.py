@@ -34,7 +34,7 @@ def select_effective(config: Mapping[str, Any], uses_trainer: bool) -> dict[str,
 
     Args:
         config: the resolved config as plain containers.
-        uses_trainer: whether the head is trained by epochs; if not, trainer, optimizer, scheduler and loss are left out.
+        uses_trainer: whether the head is trained by epochs; if not, :data:`TRAINING_GROUPS` are left out.
     """
     without = {*WITHOUT_EFFECT, *(() if uses_trainer else TRAINING_GROUPS)}
     return _prune(config, without, "")

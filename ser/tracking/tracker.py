@@ -66,7 +66,7 @@ class Tracker:
             [self._experiment_id], f"tags.`ser.key` = '{key}'", order_by=["attributes.start_time DESC"]
         )
         finished = [run for run in runs if run.data.tags.get("ser.state") == "finished"]
-        return (finished or list(runs) or [None])[0]
+        return next(iter([*finished, *runs]), None)
 
     def start(
         self, name: str, params: Mapping[str, Any], tags: Mapping[str, str], resume: Run | None = None
@@ -111,7 +111,9 @@ class Tracker:
         scheme = urlparse(self.uri).scheme
         if scheme in ("", "file"):
             raise InputError(
-                f"tracking.uri={self.uri}: MLflow keeps no new runs in plain folders", expected="a database", remedy=remedy
+                f"tracking.uri={self.uri}: MLflow keeps no new runs in plain folders",
+                expected="a database",
+                remedy=remedy,
             )
         if scheme == "sqlite":
             folder = Path(urlparse(self.uri).path[1:]).absolute().parent
@@ -122,7 +124,9 @@ class Tracker:
             try:
                 urlopen(self.uri.rstrip("/") + "/health", timeout=10).close()
             except OSError as error:
-                raise InputError(f"tracking.uri={self.uri}: no MLflow server answers ({error})", remedy=remedy) from None
+                raise InputError(
+                    f"tracking.uri={self.uri}: no MLflow server answers ({error})", remedy=remedy
+                ) from None
 
     def _open(self) -> tuple[MlflowClient, str]:
         from mlflow import MlflowClient

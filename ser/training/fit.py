@@ -6,7 +6,6 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,8 +112,12 @@ class Training:
         watched = {"monitor": stopping["monitor"], "mode": stopping["mode"]} if validates else {}
         callbacks.append(
             ModelCheckpoint(
-                workspace.folder, BEST, save_top_k=1 if validates else 0, save_last=True,
-                enable_version_counter=False, **watched,
+                workspace.folder,
+                BEST,
+                save_top_k=1 if validates else 0,
+                save_last=True,
+                enable_version_counter=False,
+                **watched,
             )
         )
         return pl.Trainer(

@@ -1,0 +1,183 @@
+"""Every choice of ``conf/`` works, and every pair of choices either runs or is refused with a reason."""
+
+import itertools
+import json
+import random
+
+import pandas as pd
+import pytest
+import soundfile
+from study_tools import TINY_CNN, make_tone
+
+from ser.commands.list import list_choices, list_groups
+from ser.config import compose
+from ser.dataset.manifest import Manifest
+from ser.errors import InputError
+
+GROUPS = list_groups()
+ALL = [(group, choice) for group in GROUPS for choice in list_choices(GROUPS[group])]
+#: What a choice needs to be small and fast here, or to work at all; new choices may need nothing.
+SMALL = {
+    "dataset=planted": ["dataset.speakers=4", "dataset.utterances_per_speaker=6", "dataset.jobs=1"],
+    "backbone=mel_cnn": TINY_CNN[1:],
+    "backbone=noise": ["backbone.dim=8"],
+    "split=kfold": ["split.folds=2"],
+    "split=loso": ["split.fold=0"],
+    "split=logo": ["split.group=gender"],
+    "head=random_forest": ["head.estimator.n_estimators=5"],
+    "head=svm": ["head.grid.gamma=[scale]"],
+    "head=mlp": ["head.hidden=[4]"],
+}
+#: The grid search is part of a head; these do it, with few inner folds.
+TUNED = {"ridge", "svm"}
+
+
+@pytest.fixture(scope="session")
+def small_corpora(tmp_path_factory, write_corpus):
+    """Folder -> overrides of a small copy of each kind of corpus."""
+    root = tmp_path_factory.mktemp("small")
+    emodb = root / "emodb" / "wav"
+    emodb.mkdir(parents=True)
+    codes = {"W": 330.0, "N": 210.0, "T": 130.0}
+    speakers = ("03", "08", "09", "10")
+    for number, (speaker, text, code) in enumerate(itertools.product(speakers, ("a01", "b02"), codes)):
+        wave = make_tone(codes[code], [7, number], 0.4)
+        soundfile.write(emodb / f"{speaker}{text}{code}a.wav", wave, 16000)
+    return {
+        "csv": write_corpus(root / "csv", speakers=4, takes=2).overrides,
+        "emodb": ["dataset=emodb", f"dataset.root={emodb.parent}"],
+        "planted": ["dataset=planted", f"dataset.root={root / 'planted'}", *SMALL["dataset=planted"]],
+    }
+
+
+@pytest.fixture(scope="session")
+def split_keys(small_corpora, tmp_path_factory):
+    """Keys that a split needs for a corpus."""
+    from hydra.utils import instantiate
+
+    folder = tmp_path_factory.mktemp("lists")
+
+    def find(split, dataset):
+        if split not in ("file", "fixed"):
+            return SMALL.get(f"split={split}", [])
+        manifest = instantiate(compose(small_corpora[dataset]).dataset).load()
+        if split == "fixed":
+            return [f"split.test_speakers=['{manifest.speakers[0]}']"]
+        path = folder / f"{dataset}.csv"
+        place = {speaker: index % 2 for index, speaker in enumerate(manifest.speakers)}
+        frame = manifest.frame
+        pd.DataFrame({"clip": frame["clip"], "fold": frame["speaker"].map(place)}).to_csv(path, index=False)
+        return [f"split.path={path}"]
+
+    return find
+
+
+@pytest.mark.parametrize(("group", "choice"), ALL)
+def test_each_yaml_composes_and_makes_its_object(group, choice, small_corpora, outputs):
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    needed = small_corpora[choice] if group == "dataset" else [f"{group}={choice}"]
+    config = compose(needed)
+    assert config.choices[group] == choice
+    resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert "hydra" not in resolved
+    if group == "head":
+        made = instantiate(config.head, class_weight=config.class_weight)
+        assert callable(made.fit) and callable(made.load) and isinstance(made.uses_trainer, bool)
+    elif group in ("trainer", "optimizer", "scheduler", "loss"):
+        from ser.train import build_training
+
+        training = build_training(config)
+        assert (training.scheduler is None) == (config.choices.scheduler == "none")
+        assert training.max_epochs == config.trainer.max_epochs
+    else:
+        made = instantiate(config[group])
+        if group == "dataset":
+            assert isinstance(made.load(), Manifest)
+        if group == "backbone":
+            assert made.rate == 16000 and isinstance(made.trains, bool)
+        if group == "split":
+            assert callable(made.split) and made.seed == 0
+
+
+def test_each_yaml_begins_with_a_line_that_says_what_it_is():
+    assert [choice for group in GROUPS for choice, text in list_choices(GROUPS[group]).items() if not text] == []
+
+
+def cover_pairs(factors, seed=0):
+    """Combinations in which every pair of levels of two factors occurs; greedy, about as many as the largest product."""
+    draw = random.Random(seed)
+    names = list(factors)
+    open_pairs = {
+        frozenset([(a, x), (b, y)])
+        for a, b in itertools.combinations(names, 2)
+        for x, y in itertools.product(factors[a], factors[b])
+    }
+    while open_pairs:
+        chosen = dict(min(open_pairs, key=sorted))
+        for name in draw.sample(names, len(names)):
+            if name in chosen:
+                continue
+            levels = draw.sample(factors[name], len(factors[name]))
+            chosen[name] = max(
+                levels, key=lambda x, n=name: sum(frozenset([(n, x), item]) in open_pairs for item in chosen.items())
+            )
+        open_pairs -= {frozenset(pair) for pair in itertools.combinations(chosen.items(), 2)}
+        yield {name: chosen[name] for name in names}
+
+
+def test_the_generator_of_pairs_covers_them():
+    factors = {"a": "xyz", "b": "pq", "c": "1234"}
+    found = list(cover_pairs(factors))
+    for a, b in itertools.combinations(factors, 2):
+        assert {(c[a], c[b]) for c in found} == set(itertools.product(factors[a], factors[b]))
+    assert len(found) <= 16
+
+
+def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, outputs, monkeypatch):
+    from ser.train import train
+
+    groups = ("dataset", "split", "backbone", "head", "optimizer", "scheduler", "loss", "audio")
+    factors = {group: list(list_choices(GROUPS[group])) for group in groups}
+    factors["class_weight"] = ["none", "balanced"]
+    combinations = list(cover_pairs(factors))
+    finished, refused, wrong = [], [], []
+    for number, chosen in enumerate(combinations):
+        tune = str(chosen["head"] in TUNED).lower()
+        keys = [
+            *small_corpora[chosen["dataset"]],
+            *(f"{name}={chosen[name]}" for name in factors if name != "dataset"),
+            *SMALL.get(f"backbone={chosen['backbone']}", []),
+            *SMALL.get(f"head={chosen['head']}", []),
+            *([] if chosen["head"] in ("linear", "mlp") else [f"head.tune={tune}", "head.inner_folds=2"]),
+            *split_keys(chosen["split"], chosen["dataset"]),
+            "trainer.max_epochs=1",
+            "trainer.batch_size=8",
+            f"paths.cache={outputs / 'cache'}",
+        ]
+        folder = outputs / str(number)
+        try:
+            outcome = train(compose(keys), folder)
+        except InputError as error:
+            refused.append(chosen)
+            if len(str(error)) < 20 or (folder / "metrics.json").exists():
+                wrong.append((chosen, f"refused without a reason: {error}"))
+        except Exception as error:
+            wrong.append((chosen, f"{type(error).__name__}: {error}"))
+        else:
+            finished.append(chosen)
+            scores = json.loads((folder / "metrics.json").read_text())
+            if outcome.state != "finished" or not 0 <= scores["test/uar"] <= 1:
+                wrong.append((chosen, outcome))
+    assert wrong == []
+    for name, levels in factors.items():
+        assert {chosen[name] for chosen in finished} == set(levels), f"no choice of {name} may always be refused"
+    assert len(finished) > len(refused), "most choices go together"
+    networks = ("linear", "mlp")
+    for chosen in refused:  # the reasons there are: untrainable backbones, no class weights, columns a corpus lacks
+        assert (
+            (chosen["backbone"] == "mel_cnn" and chosen["head"] not in networks)
+            or (chosen["class_weight"] == "balanced" and chosen["head"] in ("knn", "dummy", "dummy_stratified"))
+            or (chosen["split"] in ("official", "leave_one_session_out") and chosen["dataset"] != "csv")
+        ), chosen
