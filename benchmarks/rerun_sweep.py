@@ -9,7 +9,6 @@ each further job adds to the cost of starting.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Sequence

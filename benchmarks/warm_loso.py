@@ -1,6 +1,6 @@
 """The warm repeat of an everyday experiment, with tracking: ``ser`` against nkululeko 1.14.1.
 
-EmoDB, four emotions, eGeMAPSv02, SVM (RBF, C=1), one speaker left out at a time. Each side first runs once cold, which
+EmoDB, eGeMAPSv02, SVM (RBF, C=1), one speaker left out at a time; four emotions unless told otherwise. Each side first runs once cold, which
 fills its cache of features; then both are run in turn, ``--repeats`` times, with one thread for numeric libraries.
 ``ser`` trains all folds anew each time (``resume=false``) and tracks the run in MLflow; nkululeko has no tracking.
 """
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from timing import (
     COST_COLUMNS,
@@ -29,17 +30,25 @@ from timing import (
     print_table,
 )
 
-#: Letter in EmoDB's file names → emotion, the four that are used.
-EMOTIONS = {"W": "anger", "F": "happiness", "N": "neutral", "T": "sadness"}
+#: Letter in EmoDB's file names → emotion.
+LETTERS = {
+    "W": "anger",
+    "L": "boredom",
+    "E": "disgust",
+    "A": "fear",
+    "F": "happiness",
+    "N": "neutral",
+    "T": "sadness",
+}
+FOUR = "anger,happiness,neutral,sadness"
 MEN = {"03", "10", "11", "12", "15"}
 NAME = re.compile(r"(\d\d)[ab]\d\d([WLEAFNT])[a-z]")
 AUDIO = {".wav", ".flac"}
-ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
 OURS, THEIRS = "ser", "nkululeko"
 #: What each side prints of its pooled UAR.
 PRINTED = {OURS: r"test UAR (\d?\.\d+)", THEIRS: r"result \(TEST\): test: (\d?\.\d+) UAR"}
 
-#: Printed in the project's notes on its peers; the labels are cut to the four emotions.
+#: As an independent user would write it: z-scores, RBF kernel, C=1, ten groups of speakers.
 INI = """[EXP]
 root = ./results/
 name = nk_svm
@@ -72,28 +81,44 @@ n_jobs = 2
 logo = 10
 save = False
 """
+INI_NAME = "nkululeko.ini"
+
+
+class Clip(NamedTuple):
+    """One file of EmoDB."""
+
+    path: Path
+    speaker: str
+    emotion: str
 
 
 def main() -> int:
     """Measure and print; returns an exit code."""
     options = parse_arguments()
-    if not list_clips(options.root):
+    if options.root is None:
+        print("EmoDB's warm repeat was not measured: pass --root with EmoDB's folder, or set SER_DATA")
+        return 0
+    clips = list_clips(options.root.absolute(), options.emotions)
+    if not clips:
         sys.stderr.write(f"{options.root}: no EmoDB clips there; pass --root with EmoDB's folder\n")
         return 2
     with tempfile.TemporaryDirectory(prefix="ser-warm-loso-") as name:
         folder = Path(name)
-        commands = {OURS: command_ours(options.root, folder)}
-        if options.nkululeko_python is None:
-            print("no --nkululeko-python: only ser is measured")
+        env = {"OMP_NUM_THREADS": "1", "SER_OUTPUTS": str(folder / "ser")}
+        commands = {OURS: make_our_command(options.root.absolute(), options.emotions)}
+        if options.nkululeko_python:
+            write_their_input(folder, clips, options.emotions)
+            commands[THEIRS] = [options.nkululeko_python, "-m", "nkululeko.nkululeko", "--config", INI_NAME]
         else:
-            commands[THEIRS] = command_theirs(options.root, folder, options.nkululeko_python)
+            print("no --nkululeko-python: only ser is measured")
         try:
-            cold = {name: measure(command, ENVIRONMENT, folder) for name, command in commands.items()}
-            warm = alternate(commands, options.repeats, ENVIRONMENT, folder)
-        except CommandFailed as error:
+            cold = {name: measure(command, env, folder) for name, command in commands.items()}
+            warm = alternate(commands, options.repeats, env, folder)
+        except (CommandFailed, OSError) as error:
             sys.stderr.write(f"{error}\n")
             return 1
-    report(cold, warm, options.repeats)
+    print(f"{len(clips)} clips; {describe_machine(options.repeats)}")
+    report(cold, warm)
     return 0
 
 
@@ -101,68 +126,57 @@ def parse_arguments() -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     data = os.environ.get("SER_DATA")
+    root = Path(data, "emodb") if data else None
+    parser.add_argument("--root", type=Path, default=root, help="folder of EmoDB (default: $SER_DATA/emodb)")
+    parser.add_argument("--emotions", default=FOUR, help=f"names with commas, or all (default: {FOUR})")
     parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path(data, "emodb") if data else None,
-        required=not data,
-        help="folder of EmoDB (default: $SER_DATA/emodb)",
+        "--nkululeko-python",
+        default=os.environ.get("NKULULEKO_PYTHON"),
+        help="interpreter of an environment that has nkululeko (default: $NKULULEKO_PYTHON)",
     )
-    parser.add_argument("--nkululeko-python", help="interpreter of an environment that has nkululeko")
     parser.add_argument("--repeats", type=int, default=3, help="warm runs of each side (default: 3)")
     options = parser.parse_args()
-    options.root = options.root.absolute()
+    known = sorted(LETTERS.values())
+    options.emotions = known if options.emotions == "all" else options.emotions.split(",")
+    if unknown := set(options.emotions) - set(known):
+        parser.error(f"--emotions: {', '.join(sorted(unknown))} not among {', '.join(known)}")
     if options.repeats < 1:
         parser.error("--repeats: at least 1")
     return options
 
 
-def list_clips(root: Path) -> list[tuple[Path, str, str]]:
-    """(path, speaker, emotion) of every clip of the four emotions below a folder, in order of names."""
+def list_clips(root: Path, emotions: Sequence[str]) -> list[Clip]:
+    """Every clip of these emotions below a folder, in order of names."""
     paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO)
     matches = ((path, NAME.fullmatch(path.stem)) for path in paths)
-    return [(path, match[1], EMOTIONS[match[2]]) for path, match in matches if match and match[2] in EMOTIONS]
+    return [Clip(path, m[1], LETTERS[m[2]]) for path, m in matches if m and LETTERS[m[2]] in emotions]
 
 
-def command_ours(root: Path, folder: Path) -> list[str]:
-    """Our command; everything it writes goes below ``folder``."""
-    ENVIRONMENT["SER_OUTPUTS"] = str(folder / "ser")
-    return [
-        *find_ser(),
-        "train",
-        "dataset=emodb",
-        f"dataset.root={root}",
-        f"dataset.emotions=[{','.join(EMOTIONS.values())}]",
-        "backbone=egemaps",
-        "head=svm",
-        "head.tune=false",
-        "split=loso",
-        "resume=false",
-    ]
+def make_our_command(root: Path, emotions: Sequence[str]) -> list[str]:
+    """The command line of ``ser``; it writes below ``SER_OUTPUTS``."""
+    choices = ["dataset=emodb", f"dataset.root={root}", f"dataset.emotions=[{','.join(emotions)}]", "backbone=egemaps"]
+    return [*find_ser(), "train", *choices, "head=svm", "head.tune=false", "split=loso", "resume=false"]
 
 
-def command_theirs(root: Path, folder: Path, python: str) -> list[str]:
-    """nkululeko's command, with the table and the configuration it reads written into ``folder``."""
-    table = folder / "data" / "emodb.csv"
-    table.parent.mkdir()
-    with table.open("w", newline="") as file:
+def write_their_input(folder: Path, clips: Sequence[Clip], emotions: Sequence[str]) -> None:
+    """Write the table and the configuration that nkululeko reads."""
+    (folder / "data").mkdir()
+    with (folder / "data" / "emodb.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "speaker", "gender", "emotion"])
-        for path, speaker, emotion in list_clips(root):
-            rows.writerow([path, f"s{speaker}", "male" if speaker in MEN else "female", emotion])
-    ini = folder / "nkululeko.ini"
-    ini.write_text(INI.format(labels=list(EMOTIONS.values())))
-    return [python, "-m", "nkululeko.nkululeko", "--config", str(ini)]
+        for clip in clips:
+            gender = "male" if clip.speaker in MEN else "female"
+            rows.writerow([clip.path, f"s{clip.speaker}", gender, clip.emotion])
+    (folder / INI_NAME).write_text(INI.format(labels=list(emotions)))
 
 
-def report(cold: Mapping[str, Cost], warm: Mapping[str, Sequence[Cost]], repeats: int) -> None:
+def report(cold: Mapping[str, Cost], warm: Mapping[str, Sequence[Cost]]) -> None:
     """Print the table, the ratio of the medians and what each side scored."""
-    print(describe_machine(repeats))
     rows = []
     for name, costs in warm.items():
         rows.append([f"{name}, cold", *format_costs([cold[name]]), find_uar(name, cold[name].output)])
         rows.append([f"{name}, warm", *format_costs(costs), find_uar(name, costs[-1].output)])
-    print_table(["EmoDB, 4 emotions, LOSO", *COST_COLUMNS, "UAR"], rows)
+    print_table(["EmoDB, LOSO", *COST_COLUMNS, "UAR"], rows)
     ours = statistics.median(cost.cpu for cost in warm[OURS])
     if THEIRS in warm:
         theirs = statistics.median(cost.cpu for cost in warm[THEIRS])

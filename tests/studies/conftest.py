@@ -1,4 +1,4 @@
-"""What tests of whole runs share: generated corpora, a tracking database of their own, the command in and out of process."""
+"""What tests of whole runs share: generated corpora, a database of their own, the command in and out of process."""
 
 import logging
 import os

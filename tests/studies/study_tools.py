@@ -51,9 +51,8 @@ def make_tone(pitch, seed, seconds, rate=RATE):
 
 
 def make_noise(seed, seconds, rate=RATE):
-    return (
-        (0.1 * np.random.default_rng(seed).standard_normal(round(seconds * rate))).clip(-0.99, 0.99).astype(np.float32)
-    )
+    wave = 0.1 * np.random.default_rng(seed).standard_normal(round(seconds * rate))
+    return wave.clip(-0.99, 0.99).astype(np.float32)
 
 
 def count_threads():

@@ -105,79 +105,92 @@ def test_each_yaml_begins_with_a_line_that_says_what_it_is():
     assert [choice for group in GROUPS for choice, text in list_choices(GROUPS[group]).items() if not text] == []
 
 
-def cover_pairs(factors, seed=0):
-    """Combinations in which every pair of levels of two factors occurs; greedy, about as many as the largest product."""
+def clash(one, other):
+    """Whether two choices are refused together."""
+    pair = dict([one, other])
+    untrainable = pair.get("backbone") == "mel_cnn" and pair.get("head", "mlp") not in ("linear", "mlp")
+    weightless = pair.get("class_weight") == "balanced" and pair.get("head") in ("knn", "dummy", "dummy_stratified")
+    special = pair.get("split") in ("official", "leave_one_session_out") and pair.get("dataset", "csv") != "csv"
+    return untrainable or weightless or special
+
+
+def cover_pairs(factors, clash, seed=0):
+    """Combinations in which every pair of levels of two factors occurs; greedy.
+
+    Pairs that clash have a combination each, in which nothing else clashes; so every other pair occurs where nothing does.
+    """
     draw = random.Random(seed)
     names = list(factors)
-    open_pairs = {
-        frozenset([(a, x), (b, y)])
+    pairs = [
+        ((a, x), (b, y))
         for a, b in itertools.combinations(names, 2)
         for x, y in itertools.product(factors[a], factors[b])
-    }
-    while open_pairs:
-        chosen = dict(min(open_pairs, key=sorted))
+    ]
+    todo = {frozenset(pair) for pair in pairs if not clash(*pair)}
+    starts = [pair for pair in pairs if clash(*pair)]
+    while starts or todo:
+        chosen = dict(starts.pop() if starts else sorted(min(todo, key=sorted)))
         for name in draw.sample(names, len(names)):
-            if name in chosen:
-                continue
-            levels = draw.sample(factors[name], len(factors[name]))
-            chosen[name] = max(
-                levels, key=lambda x, n=name: sum(frozenset([(n, x), item]) in open_pairs for item in chosen.items())
-            )
-        open_pairs -= {frozenset(pair) for pair in itertools.combinations(chosen.items(), 2)}
+            if name not in chosen:
+                levels = [x for x in factors[name] if not any(clash((name, x), item) for item in chosen.items())]
+                gains = {x: sum(frozenset([(name, x), item]) in todo for item in chosen.items()) for x in levels}
+                chosen[name] = max(draw.sample(levels, len(levels)), key=gains.__getitem__)
+        found = list(itertools.combinations(chosen.items(), 2))
+        if not any(clash(*pair) for pair in found):
+            todo -= set(map(frozenset, found))
         yield {name: chosen[name] for name in names}
 
 
 def test_the_generator_of_pairs_covers_them():
     factors = {"a": "xyz", "b": "pq", "c": "1234"}
-    found = list(cover_pairs(factors))
+
+    def refuse(one, other):
+        return {one, other} == {("a", "x"), ("c", "3")}
+
+    found = list(cover_pairs(factors, refuse))
+    refused = [c for c in found if (c["a"], c["c"]) == ("x", "3")]
+    assert len(refused) == 1 and len(found) <= 18
     for a, b in itertools.combinations(factors, 2):
-        assert {(c[a], c[b]) for c in found} == set(itertools.product(factors[a], factors[b]))
-    assert len(found) <= 16
+        expected = set(itertools.product(factors[a], factors[b])) - {("x", "3")}
+        assert {(c[a], c[b]) for c in found if c not in refused} == expected
 
 
-def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, outputs, monkeypatch):
+def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, outputs):
     from ser.train import train
 
     groups = ("dataset", "split", "backbone", "head", "optimizer", "scheduler", "loss", "audio")
     factors = {group: list(list_choices(GROUPS[group])) for group in groups}
     factors["class_weight"] = ["none", "balanced"]
-    combinations = list(cover_pairs(factors))
-    finished, refused, wrong = [], [], []
-    for number, chosen in enumerate(combinations):
+    wrong, states = [], []
+    for number, chosen in enumerate(cover_pairs(factors, clash)):
+        network = chosen["head"] in ("linear", "mlp")
         tune = str(chosen["head"] in TUNED).lower()
         keys = [
             *small_corpora[chosen["dataset"]],
             *(f"{name}={chosen[name]}" for name in factors if name != "dataset"),
             *SMALL.get(f"backbone={chosen['backbone']}", []),
             *SMALL.get(f"head={chosen['head']}", []),
-            *([] if chosen["head"] in ("linear", "mlp") else [f"head.tune={tune}", "head.inner_folds=2"]),
+            *([] if network else [f"head.tune={tune}", "head.inner_folds=2"]),
             *split_keys(chosen["split"], chosen["dataset"]),
             "trainer.max_epochs=1",
             "trainer.batch_size=8",
             f"paths.cache={outputs / 'cache'}",
         ]
         folder = outputs / str(number)
+        expected = "refused" if any(clash(*pair) for pair in itertools.combinations(chosen.items(), 2)) else "finished"
         try:
-            outcome = train(compose(keys), folder)
+            state, reason = train(compose(keys), folder).state, ""
         except InputError as error:
-            refused.append(chosen)
-            if len(str(error)) < 20 or (folder / "metrics.json").exists():
-                wrong.append((chosen, f"refused without a reason: {error}"))
+            state, reason = "refused", str(error)
         except Exception as error:
-            wrong.append((chosen, f"{type(error).__name__}: {error}"))
-        else:
-            finished.append(chosen)
-            scores = json.loads((folder / "metrics.json").read_text())
-            if outcome.state != "finished" or not 0 <= scores["test/uar"] <= 1:
-                wrong.append((chosen, outcome))
+            state, reason = "crashed", f"{type(error).__name__}: {error}"
+        written = folder / "metrics.json"
+        scores = json.loads(written.read_text()) if written.is_file() else {}
+        fine = 0 <= scores.get("test/uar", -1) <= 1 if expected == "finished" else len(reason) > 20 and not scores
+        # Estimators read no optimizer and no scheduler: what differs only there is the same run.
+        state = "finished" if state == "skipped" and not network else state
+        states.append(state)
+        if state != expected or not fine:
+            wrong.append((chosen, state, reason, scores.get("test/uar")))
     assert wrong == []
-    for name, levels in factors.items():
-        assert {chosen[name] for chosen in finished} == set(levels), f"no choice of {name} may always be refused"
-    assert len(finished) > len(refused), "most choices go together"
-    networks = ("linear", "mlp")
-    for chosen in refused:  # the reasons there are: untrainable backbones, no class weights, columns a corpus lacks
-        assert (
-            (chosen["backbone"] == "mel_cnn" and chosen["head"] not in networks)
-            or (chosen["class_weight"] == "balanced" and chosen["head"] in ("knn", "dummy", "dummy_stratified"))
-            or (chosen["split"] in ("official", "leave_one_session_out") and chosen["dataset"] != "csv")
-        ), chosen
+    assert states.count("finished") >= max(len(factors["head"]) * 4, 60) and states.count("refused") >= 10

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its directory, its MLflow run, and a table from which every number can be computed again."""
+"""What a run leaves: its directory, its MLflow run, and a table from which every number can be computed again."""
 
 import json
 
@@ -25,7 +25,7 @@ FILES = {
     "run.json",
     "run.log",
 }
-FIRST = "run_id key evaluation dataset clip speaker gender sentence fold true predicted".split()
+FIRST = ["run_id", "key", "evaluation", "dataset", "clip", "speaker", "gender", "sentence", "fold", "true", "predicted"]
 EMOTIONS = ["anger", "neutral", "sadness"]
 LINEAR = ["backbone=noise", "head=linear", "trainer.max_epochs=2", "split=kfold", "split.folds=2"]
 

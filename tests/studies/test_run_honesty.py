@@ -68,7 +68,7 @@ def crowd(tmp_path_factory, write_corpus):
 
 @pytest.mark.parametrize(
     "head",
-    [["head=svm"], ["head=logreg", "head.grid.C=[0.01,1]"], ["head=mlp", "trainer.max_epochs=15"]],
+    [["head=svm"], ["head=logreg", "head.grid.C=[0.01,1]"], ["head=mlp", "trainer.max_epochs=8", "split.folds=3"]],
     ids=["svm", "logreg", "mlp"],
 )
 def test_noise_in_place_of_features_scores_at_chance(head, crowd, train):
