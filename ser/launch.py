@@ -63,10 +63,12 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
     Raises:
         InputError: the command or the input is wrong.
     """
-    swept = bool({"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments))
-    folder = freeze_config(find_shipped("conf")) if swept else find_shipped("conf")
+    folder = find_shipped("conf")
     # Hydra reads its command line from here; its first item is free to keep what the user typed.
-    sys.argv = [shlex.join(["ser", name, *arguments]), *(defer_to_jobs(arguments) if swept else arguments)]
+    sys.argv = [shlex.join(["ser", name, *arguments]), *arguments]
+    if {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
+        folder = freeze_config(folder)
+        sys.argv[1:] = freeze_own(defer_to_jobs(arguments))
     # Hydra would end the process with code 1 whatever is wrong; this makes it raise instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
 
@@ -121,6 +123,18 @@ def explain_mistake(error: Exception) -> InputError:
     below = [error.__cause__] if isinstance(error.__cause__, OmegaConfBaseException) else []
     lines = [str(item).strip() for item in (error, *below)]
     return InputError("\n".join(dict.fromkeys(lines)), remedy="`ser list` shows groups and choices, --cfg job the keys")
+
+
+def freeze_own(arguments: Sequence[str]) -> list[str]:
+    """The command line with the user's own configuration folder (``--config-dir``) replaced by a copy of it."""
+    frozen = list(arguments)
+    for place, argument in enumerate(arguments):
+        flag, _, value = argument.partition("=")
+        if flag == "--config-dir" and value and Path(value).is_dir():
+            frozen[place] = f"{flag}={freeze_config(Path(value))}"
+        if argument in ("--config-dir", "-cd") and Path(*arguments[place + 1 : place + 2]).is_dir():
+            frozen[place + 1] = str(freeze_config(Path(arguments[place + 1])))
+    return frozen
 
 
 def freeze_config(conf: Path) -> Path:

@@ -211,17 +211,17 @@ def defer_to_jobs(arguments: Sequence[str]) -> list[str]:
     In ``head=svm,ridge head.tune=false`` the second override means the swept heads; Hydra would first try it on the
     default head, which has no such key. A sweep over one value says the same and waits for the job.
     """
-    flags = [item for item in arguments if item.startswith("-")]
-    parsed = OverridesParser.create().parse_overrides([item for item in arguments if not item.startswith("-")])
-    groups = {item.key_or_group for item in parsed if item.is_sweep_override()}
+    parser = OverridesParser.create()
+    overrides = {item: parser.parse_override(item) for item in arguments if "=" in item and not item.startswith("-")}
+    groups = {override.key_or_group for override in overrides.values() if override.is_sweep_override()}
     deferred = []
-    for item in parsed:
-        line = str(item.input_line)
-        name, _, value = line.partition("=")
-        inside = item.key_or_group.partition(".")[0] in groups and "." in item.key_or_group
-        plain = inside and value and not item.is_sweep_override() and not item.is_delete()
-        deferred.append(f"{name}=choice({value})" if plain else line)
-    return [*flags, *deferred]
+    for item in arguments:
+        override = overrides.get(item)
+        name, _, value = item.partition("=")
+        inside = override is not None and override.key_or_group.partition(".")[0] in groups - {override.key_or_group}
+        plain = override is not None and not override.is_sweep_override() and not override.is_delete()
+        deferred.append(f"{name}=choice({value})" if inside and plain and value else item)
+    return deferred
 
 
 def hash_sweep(arguments: Sequence[str]) -> str:

@@ -103,7 +103,7 @@ def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = N
     for note in split.notes:
         log.warning(note)
     effective = select_effective(resolve(config), choices.head.uses_trainer)
-    key = hash_run(effective, corpus.fingerprint, lists=hash_split(corpus, split))
+    key = hash_run(effective, corpus.fingerprint, hash_split(corpus, split), identify(choices.backbone))
     with hold(Path(config.paths.cache) / "locks" / f"{key}.lock"):
         known = choices.tracker.find(key) if config.resume else None
         if get_state(known) == "finished":
@@ -226,6 +226,11 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
+
+
+def identify(backbone: Any) -> dict[str, object]:
+    """Versions and weights behind a frozen backbone's features; a trained one is all configuration."""
+    return {} if backbone.trains else backbone.identify()
 
 
 def hash_split(corpus: Corpus, split: Split) -> str:

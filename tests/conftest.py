@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,21 +90,39 @@ def build_part(build_frame):
     return build
 
 
-@pytest.fixture(scope="session")
-def database_template(tmp_path_factory):
-    """A database with MLflow's schema: making one takes seconds, copying it none."""
-    from mlflow import MlflowClient
+CREATE = """
+import sys
+from ser.tracking.tracker import Tracker
 
-    path = tmp_path_factory.mktemp("mlflow") / "template.db"
-    uri = f"sqlite:///{path}"
-    MlflowClient(uri, uri).search_experiments()
-    return path
+tracker = Tracker(sys.argv[1], "same", sys.argv[2])
+sys.stdin.readline()
+tracker.connect()
+print(tracker._experiment_id)
+"""
+
+
+@pytest.fixture(scope="session")
+def created_together(tmp_path_factory):
+    """A fresh MLflow database that two processes created at once: its path, exit codes and output.
+
+    Making the schema takes seconds; every other test copies this one.
+    """
+    folder = tmp_path_factory.mktemp("mlflow")
+    path = folder / "new" / "template.db"
+    arguments = [sys.executable, "-c", CREATE, f"sqlite:///{path}", str(folder / "artifacts")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(arguments, **pipes) for _ in range(2)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=300) for process in processes]
+    return path, [process.returncode for process in processes], outputs
 
 
 @pytest.fixture
-def tracking_uri(database_template, tmp_path):
+def tracking_uri(created_together, tmp_path):
     """URI of a fresh MLflow database of this test alone."""
     path = tmp_path / "tracking" / "mlflow.db"
     path.parent.mkdir()
-    shutil.copy(database_template, path)
+    shutil.copy(created_together[0], path)
     return f"sqlite:///{path}"

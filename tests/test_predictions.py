@@ -55,13 +55,6 @@ def test_further_columns_come_last_and_once(build_part):
     assert whole.columns.tolist() == [*DESIGNED, "p_anger", "p_neutral", "p_sadness", "take"]
 
 
-def test_a_manifest_column_named_like_a_probability_does_not_join_them(build_part):
-    part = build_part(speakers=2, takes=1)
-    part = type(part)(part.frame.assign(p_value=0.5), part.samples, part.features, part.preparation)
-    whole = complete_predictions([tabulate(part, extra=["p_value"])[1]], "run1", "key1", "test")
-    assert whole.columns.tolist()[-1] == "p_value"
-
-
 @pytest.mark.parametrize("gender", [None, "female"])
 def test_types_do_not_depend_on_what_is_missing(build_part, tmp_path, gender):
     part = build_part(speakers=2, takes=1)

@@ -40,17 +40,19 @@ def select_effective(config: Mapping[str, Any], uses_trainer: bool) -> dict[str,
     return _prune(config, without, "")
 
 
-def hash_run(effective: Mapping[str, Any], data: str, weights: str = "", lists: str = "") -> str:
+def hash_run(
+    effective: Mapping[str, Any], data: str, split: str = "", extractor: Mapping[str, Any] | None = None
+) -> str:
     """The run key: 16 hexadecimal digits.
 
     Args:
         effective: what :func:`select_effective` returned.
         data: the data fingerprint (contents of the clips as read).
-        weights: hash of local pretrained weights.
-        lists: hash of further input files, such as a fold list.
+        split: hash of who is in which part.
+        extractor: version, parameters and weights hash behind a frozen backbone's features.
     """
     release = ".".join(__version__.split(".")[:2])
-    content = json.dumps([effective, data, weights, lists, release], sort_keys=True, default=str)
+    content = json.dumps([effective, data, split, extractor or {}, release], sort_keys=True, default=str)
     return blake2b(content.encode(), digest_size=8).hexdigest()
 
 

@@ -1,0 +1,47 @@
+import pytest
+from hydra.errors import HydraException
+
+from ser.config import compose
+from ser.errors import InputError, LeakError
+from ser.paths import find_shipped
+
+
+def test_a_configuration_from_python():
+    config = compose(["head=svm", "head.tune=false", "seed=7", "dataset=emodb"])
+    assert config.seed == 7 and config.head.seed == 7 and config.head.tune is False
+    assert config.class_weight == "none" and "hydra" not in config
+    assert {name: config.choices[name] for name in ("head", "dataset", "split")} == {
+        "head": "svm", "dataset": "emodb", "split": "holdout",
+    }  # fmt: skip
+    assert not [name for name in config.choices if "/" in name or name.startswith("hydra")]
+
+
+def test_heads_have_their_own_default_of_class_weight():
+    assert compose(["head=linear"]).class_weight == "balanced"
+    assert compose(["head=linear", "class_weight=none"]).class_weight == "none"
+
+
+@pytest.mark.parametrize("override", ["head=svn", "sed=1", "head.tunee=false", "nothing=svm"])
+def test_what_is_misspelt_is_refused(override):
+    with pytest.raises(HydraException):
+        compose([override])
+
+
+def test_roots_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("SER_DATA", "/corpora")
+    monkeypatch.setenv("SER_OUTPUTS", "/results")
+    config = compose(["dataset=emodb"])
+    assert config.dataset.root == "/corpora/emodb"
+    assert config.tracking.uri == "sqlite:////results/mlflow.db" and config.paths.cache == "/results/cache"
+
+
+def test_every_choice_says_in_its_first_line_what_it_is():
+    for path in find_shipped("conf").rglob("*.yaml"):
+        first = path.read_text().partition("\n")[0]
+        assert first.startswith("# ") and len(first) > 10, path
+
+
+def test_an_error_says_problem_expectation_and_remedy():
+    error = InputError("a=b: wrong", expected="c", remedy="pass a=c")
+    assert str(error).splitlines() == ["a=b: wrong", "  expected: c", "  remedy:   pass a=c"]
+    assert str(InputError("alone")) == "alone" and issubclass(LeakError, InputError)
