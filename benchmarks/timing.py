@@ -67,9 +67,8 @@ def measure(command: Sequence[str], env: Mapping[str, str] | None = None, cwd: P
 
 def take_median(costs: Sequence[Cost]) -> Cost:
     """Median of each number; the output is the last one's."""
-    return Cost(
-        *(statistics.median(getattr(c, n) for c in costs) for n in ("wall", "cpu", "peak_mb")), costs[-1].output
-    )
+    wall, cpu, peak = (statistics.median(getattr(c, name) for c in costs) for name in ("wall", "cpu", "peak_mb"))
+    return Cost(wall, cpu, peak, costs[-1].output)
 
 
 def alternate(

@@ -1,8 +1,9 @@
 """The warm repeat of an everyday experiment, with tracking: ``ser`` against nkululeko 1.14.1.
 
-EmoDB, eGeMAPSv02, SVM (RBF, C=1), one speaker left out at a time; four emotions unless told otherwise. Each side first runs once cold, which
-fills its cache of features; then both are run in turn, ``--repeats`` times, with one thread for numeric libraries.
-``ser`` trains all folds anew each time (``resume=false``) and tracks the run in MLflow; nkululeko has no tracking.
+EmoDB, eGeMAPSv02, SVM (RBF, C=1), one speaker left out at a time; four emotions unless told otherwise. Each side
+first runs once cold, which fills its cache of features; then both are run in turn, ``--repeats`` times, with one thread
+for numeric libraries. ``ser`` trains all folds anew each time (``resume=false``) and tracks the run in MLflow;
+nkululeko has no tracking.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ statistics read.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from ser.results import read_json, write_json
 from ser.tracking.environment import describe_environment
 from ser.tracking.tracker import TrackedRun, Tracker
 
+log = logging.getLogger(__name__)
 SWEEP, JOB = "sweep.json", "job.json"
 DONE = ("finished", "skipped")
 
@@ -55,8 +57,7 @@ class SweepJob:
 
     @classmethod
     def begin(cls, sweep: Path, folder: Path, number: int, overrides: Mapping[str, str]) -> SweepJob:
-        """Take part in a sweep; what an earlier sweep in the same directory said of this job no longer holds."""
-        (folder / JOB).unlink(missing_ok=True)
+        """Take part in a sweep."""
         swept = read_json(sweep / SWEEP).get("varied", [])
         labels = {name: overrides[name] for name in swept if name in overrides}
         return cls(sweep, folder, number, overrides, labels)
@@ -92,53 +93,72 @@ class SweepJob:
 
 
 class SweepCallback(Callback):
-    """What happens before the first and after the last job of a sweep."""
+    """What happens before the first and after the last job of a sweep.
+
+    Hydra turns exceptions of callbacks into warnings; what must end the process leaves as SystemExit, which it lets pass.
+    """
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Check the tracking store and begin the sweep's record; exits with 2 where the store cannot be used."""
+        """Check the tracking store and begin the sweep's record; exits with 2 where either cannot be."""
         try:
-            tracker: Tracker = instantiate(config.tracking)
-            tracker.connect()
-        except InputError as error:
+            begin_sweep(config)
+        except (InputError, OSError) as error:
             sys.stderr.write(f"{error}\n")
-            raise SystemExit(2) from error  # Hydra would turn any other exception into a warning
-        folder = Path(config.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = describe_environment()
-        write_json(
-            folder / SWEEP,
-            {
-                "command": sys.argv[0],
-                "arguments": list(config.hydra.overrides.task),
-                "stage": config.hydra.job.name,
-                "started": now(),
-                "ser_version": environment["ser"],
-                "git_revision": environment["git_revision"],
-                "experiment": tracker.experiment,
-                "tracking_uri": tracker.uri,
-                "varied": find_swept(config.hydra.overrides.task),
-                "jobs": [],
-            },
-        )
+            raise SystemExit(2) from error
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Gather the jobs, print their table, write the report; raises JobsFailed if any failed."""
-        folder = Path(config.hydra.sweep.dir)
-        jobs = gather_jobs(folder)
-        record = {**read_json(folder / SWEEP), "finished": now(), "jobs": jobs}
-        write_json(folder / SWEEP, record)
-        failed = [job for job in jobs if job["state"] not in DONE]
-        print_table(folder, record)
-        if config.report and jobs:
-            from ser.report import write_report  # draws with matplotlib, which nothing else here needs
-
-            sys.stdout.write(f"report: {write_report(folder)}\n")
-        if record.get("parent_run_id"):
-            close_parent(instantiate(config.tracking), record["parent_run_id"], folder, jobs)
-        sys.stdout.write(f"{folder}\n")
+        """Sum the sweep up; raises JobsFailed if a job failed, or the summing up did."""
+        try:
+            failed = finish_sweep(config)
+        except Exception as error:
+            log.exception("all jobs have ended, but summing up the sweep failed")
+            raise JobsFailed(1) from error
         if failed:
-            sys.stderr.write(f"{len(failed)} of {len(jobs)} jobs did not finish; the same command repeats only them\n")
             raise JobsFailed(1)
+
+
+def begin_sweep(config: DictConfig) -> None:
+    """Write the sweep's record without its jobs; what an earlier sweep left in the same directory no longer holds."""
+    tracker: Tracker = instantiate(config.tracking)
+    tracker.connect()
+    folder = Path(config.hydra.sweep.dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f"*/{JOB}"):
+        path.unlink()
+    environment = describe_environment()
+    record = {
+        "command": sys.argv[0],
+        "arguments": list(config.hydra.overrides.task),
+        "stage": config.hydra.job.name,
+        "started": now(),
+        "ser_version": environment["ser"],
+        "git_revision": environment["git_revision"],
+        "experiment": tracker.experiment,
+        "tracking_uri": tracker.uri,
+        "varied": find_swept(config.hydra.overrides.task),
+        "jobs": [],
+    }
+    write_json(folder / SWEEP, record)
+
+
+def finish_sweep(config: DictConfig) -> int:
+    """Gather the jobs, print their table, write the report, end the parent run; returns how many did not finish."""
+    folder = Path(config.hydra.sweep.dir)
+    jobs = gather_jobs(folder)
+    record = {**read_json(folder / SWEEP), "finished": now(), "jobs": jobs}
+    write_json(folder / SWEEP, record)
+    failed = sum(job["state"] not in DONE for job in jobs)
+    print_table(folder, record)
+    if config.report:
+        from ser.report import write_report  # draws with matplotlib, which nothing else here needs
+
+        sys.stdout.write(f"report: {write_report(folder)}\n")
+    if record.get("parent_run_id"):
+        close_parent(instantiate(config.tracking), record["parent_run_id"], folder, jobs)
+    if failed:
+        sys.stderr.write(f"{failed} of {len(jobs)} jobs did not finish; the same command repeats only them\n")
+    sys.stdout.write(f"{folder}\n")
+    return failed
 
 
 def close_parent(tracker: Tracker, run_id: str, folder: Path, jobs: Sequence[Mapping[str, Any]]) -> None:

@@ -63,7 +63,9 @@ def build_frame():
             for take in range(takes)
         ]
         frame = pd.DataFrame(rows)
-        frame["clip"] = [f"{s}-{e}-{t}" for s, e, t in zip(frame["speaker"], frame["emotion"], frame["take"], strict=True)]
+        frame["clip"] = [
+            f"{s}-{e}-{t}" for s, e, t in zip(frame["speaker"], frame["emotion"], frame["take"], strict=True)
+        ]
         frame["path"] = [str(paths[index % len(paths)]) for index in range(len(frame))]
         frame["label"] = frame["emotion"].str[0].str.upper()
         frame["gender"] = np.where(frame["speaker"].astype(int) % 2 == 0, "female", "male")

@@ -19,7 +19,14 @@ def make_predictions(pairs, speakers=3):
 
 
 # Three angry clips, one taken for fear; two afraid, both taken for anger; one neutral, recognised.
-PAIRS = [("anger", "anger"), ("anger", "anger"), ("anger", "fear"), ("fear", "anger"), ("fear", "anger"), ("neutral", "neutral")]
+PAIRS = [
+    ("anger", "anger"),
+    ("anger", "anger"),
+    ("anger", "fear"),
+    ("fear", "anger"),
+    ("fear", "anger"),
+    ("neutral", "neutral"),
+]
 
 
 def test_rows_of_a_confusion_matrix_are_true():
@@ -91,7 +98,7 @@ def test_the_interval_is_that_of_resampling_speakers_one_by_one():
     frame = make_speakers()
     scores = metrics.score(frame, "test", by=())
     rng, values = np.random.default_rng(1), {"uar": [], "wa": []}
-    clips = {speaker: rows for speaker, rows in frame.groupby("speaker")}
+    clips = dict(list(frame.groupby("speaker")))
     for _ in range(600):
         drawn = pd.concat([clips[speaker] for speaker in rng.choice(list(clips), len(clips))])
         recall = (drawn["true"] == drawn["predicted"]).groupby(drawn["true"]).mean()

@@ -5,7 +5,19 @@ import pytest
 from ser.head.data import Predictions
 from ser.predictions import complete_predictions, tabulate_predictions
 
-DESIGNED = ["run_id", "key", "evaluation", "dataset", "clip", "speaker", "gender", "sentence", "fold", "true", "predicted"]
+DESIGNED = [
+    "run_id",
+    "key",
+    "evaluation",
+    "dataset",
+    "clip",
+    "speaker",
+    "gender",
+    "sentence",
+    "fold",
+    "true",
+    "predicted",
+]
 EMOTIONS = ["anger", "neutral", "sadness"]
 
 
@@ -23,7 +35,13 @@ def test_columns_and_their_order(build_part):
     whole = complete_predictions([table], "run1", "key1", "test")
     assert whole.columns.tolist() == [*DESIGNED, "p_anger", "p_neutral", "p_sadness"]
     row = whole.iloc[1]
-    assert (row["run_id"], row["key"], row["evaluation"], row["dataset"], row["fold"]) == ("run1", "key1", "test", "mine", "03")
+    assert (row["run_id"], row["key"], row["evaluation"], row["dataset"], row["fold"]) == (
+        "run1",
+        "key1",
+        "test",
+        "mine",
+        "03",
+    )
     assert (row["clip"], row["speaker"], row["gender"], row["true"]) == ("00-neutral-0", "00", "female", "neutral")
 
 

@@ -143,7 +143,9 @@ def test_what_is_written(tmp_path):
         "split.csv": pd.DataFrame({"clip": ["a"], "fold": ["01"]}),
     }
     config = {"seed": 1, "head": {"C": 0.1, "names": ["ä", "b"]}}
-    written = write_results(tmp_path, config, tables, {"notes.json": ["ä"]}, {"test/uar": 0.5, "test/uar_ci_low": math.nan})
+    written = write_results(
+        tmp_path, config, tables, {"notes.json": ["ä"]}, {"test/uar": 0.5, "test/uar_ci_low": math.nan}
+    )
     assert written == {"test/uar": 0.5, "test/uar_ci_low": None} == json.loads((tmp_path / "metrics.json").read_text())
     assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == config
     assert pd.read_parquet(tmp_path / "predictions.parquet")["p_anger"].isna().tolist() == [False, True]

@@ -54,8 +54,12 @@ def extract_features(
             store.write(digest, extractor.compute(waveform))
 
         log.info("extracting features of %d of %d clips", len(missing), len(digests))
+        computed = 0
         with ThreadPoolExecutor(count_cores()) as pool, show_progress("features", len(missing)) as advance:
             for batch in store.claim(missing):
                 for _ in pool.map(compute, batch):
                     advance(1)
+                computed += len(batch)
+        if computed < len(missing):
+            log.info("%d of them came from another process", len(missing) - computed)
     return np.stack(store.read(digests)).astype(np.float32)

@@ -23,7 +23,9 @@ class CountingNoise(Noise):
 @pytest.fixture
 def frame(tmp_path, write_tone):
     paths = [write_tone(tmp_path / f"{index:02d}.wav", 200 + 10 * index, 0.05 + 0.01 * index) for index in range(12)]
-    return pd.DataFrame({"clip": [p.stem for p in paths], "path": [str(p) for p in paths], "start": np.nan, "end": np.nan})
+    return pd.DataFrame(
+        {"clip": [p.stem for p in paths], "path": [str(p) for p in paths], "start": np.nan, "end": np.nan}
+    )
 
 
 def extract(extractor, frame, root):

@@ -52,7 +52,9 @@ def test_the_same_from_any_thread(egemaps):
 
 
 def test_identity_tells_sets_and_rates_apart():
-    identities = [Functionals(*options).identify() for options in (("eGeMAPSv02",), ("ComParE_2016",), ("eGeMAPSv02", 8000))]
+    identities = [
+        Functionals(*options).identify() for options in (("eGeMAPSv02",), ("ComParE_2016",), ("eGeMAPSv02", 8000))
+    ]
     assert all(a != b for index, a in enumerate(identities) for b in identities[index + 1 :])
     assert identities[0]["version"]
 

@@ -78,7 +78,9 @@ def store(tmp_path):
     return FeatureStore(tmp_path / "store", IDENTITY)
 
 
-@given(shape=st.lists(st.integers(0, 4), min_size=1, max_size=3), dtype=st.sampled_from(["float32", "float64", "int16"]))
+@given(
+    shape=st.lists(st.integers(0, 4), min_size=1, max_size=3), dtype=st.sampled_from(["float32", "float64", "int16"])
+)
 @settings(max_examples=25, deadline=None)
 def test_what_is_written_is_read(tmp_path_factory, shape, dtype):
     store = FeatureStore(tmp_path_factory.mktemp("store"), IDENTITY)

@@ -126,4 +126,9 @@ def test_the_copy_at_hand(corpus_root):
     assert "362 of the published 535 clips" in manifest.notes[0]
     four = EmoDB(corpus_root / "wav", ["anger", "neutral", "happiness", "sadness"]).load()
     assert len(four) == 339
-    assert four.frame["emotion"].value_counts().to_dict() == {"anger": 127, "neutral": 79, "happiness": 71, "sadness": 62}
+    assert four.frame["emotion"].value_counts().to_dict() == {
+        "anger": 127,
+        "neutral": 79,
+        "happiness": 71,
+        "sadness": 62,
+    }

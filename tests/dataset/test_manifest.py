@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,22 +82,22 @@ def test_a_gap_in_a_required_column_names_column_and_clip(column, gap):
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "words", "clip"),
+    ("column", "values", "what", "row"),
     [
-        ("clip", ["a", "b", "a", "d"], "clip id is not unique in 2 of 4 rows", "a"),
-        ("start", [0, -1, 0, 0], "start is negative in 1 of 4 rows", "c1 (start=-1"),
-        ("start", ["0", "x", "0", "0"], "start is not a number in 1 of 4 rows", "c1 (start='x')"),
-        ("end", [1, 1, 0, 1], "end does not lie after start in 1 of 4 rows", "c2 (end=0"),
-        ("end", ["1", "1", "1", "late"], "end is not a number in 1 of 4 rows", "c3 (end='late')"),
-        ("age", [31, 200, 30, 30], "age is not between 0 and 130 years in 1 of 4 rows", "c1 (age=200"),
-        ("age", [31, "old", 30, 30], "age is not a number in 1 of 4 rows", "c1 (age='old')"),
-        ("gender", ["female", "male", "other", "x"], "gender is not one of female, male, other in 1 of 4", "c3 (gender='x')"),
-        ("split", ["train", "dev", "test", None], "split is not one of train, validation, test in 1 of 4", "c1 (split='dev')"),
+        ("clip", ["a", "b", "a", "d"], "is not unique in 2 of 4 rows", "a .*'a'"),
+        ("start", [0, -1, 0, 0], "is negative in 1 of 4 rows", "c1 .*-1"),
+        ("start", ["0", "x", "0", "0"], "is not a number in 1 of 4 rows", "c1 .*'x'"),
+        ("end", [1, 1, 0, 1], "does not lie after start in 1 of 4 rows", "c2 .*0"),
+        ("end", ["1", "1", "1", "late"], "is not a number in 1 of 4 rows", "c3 .*'late'"),
+        ("age", [31, 200, 30, 30], "is not between 0 and 130 years in 1 of 4 rows", "c1 .*200"),
+        ("age", [31, "old", 30, 30], "is not a number in 1 of 4 rows", "c1 .*'old'"),
+        ("gender", ["female", "male", "other", "x"], "is not one of female, male, other in 1 of 4", "c3 .*'x'"),
+        ("split", ["train", "dev", "test", None], "is not one of train, validation, test in 1 of 4", "c1 .*'dev'"),
     ],
 )
-def test_impossible_values_name_column_row_and_value(column, values, words, clip):
+def test_impossible_values_name_column_row_and_value(column, values, what, row):
     message = refuse(make_frame(**{column: values}))
-    assert words in message and clip in message
+    assert re.search(rf"{column}.* {what}.*: {row}", message), message
 
 
 def test_end_before_start_is_refused():

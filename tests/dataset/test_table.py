@@ -33,7 +33,11 @@ def test_delimiters_and_byte_order_marks(tmp_path, delimiter, encoding):
 
 
 def test_columns_and_codes_are_mapped(tmp_path):
-    rows = [["Datei", "Gefühl", "Wer", "Sex", "Teil"], ["eins.wav", "W", "1", "1", "dev"], ["zwei.wav", "F", "2", "2", "test"]]
+    rows = [
+        ["Datei", "Gefühl", "Wer", "Sex", "Teil"],
+        ["eins.wav", "W", "1", "1", "dev"],
+        ["zwei.wav", "F", "2", "2", "test"],
+    ]
     table = Table(
         write(tmp_path / "clips.csv", rows, ";"),
         columns={"path": "Datei", "emotion": "Gefühl", "speaker": "Wer", "gender": "Sex", "split": "Teil", "age": None},
@@ -50,7 +54,11 @@ def test_columns_that_are_not_mapped_are_kept(tmp_path):
 
 
 def test_a_column_mapped_over_one_of_the_same_name_wins(tmp_path):
-    rows = [["path", "emotion", "consensus", "speaker"], ["a.wav", "angry", "sad", "1"], ["b.wav", "happy", "fear", "2"]]
+    rows = [
+        ["path", "emotion", "consensus", "speaker"],
+        ["a.wav", "angry", "sad", "1"],
+        ["b.wav", "happy", "fear", "2"],
+    ]
     frame = Table(write(tmp_path / "clips.csv", rows), columns={"emotion": "consensus"}).load().frame
     assert frame["emotion"].tolist() == ["sadness", "fear"]
 
@@ -62,7 +70,11 @@ def test_paths_start_from_the_root_given_unless_they_are_absolute(tmp_path):
 
 
 def test_quoted_text_may_hold_the_delimiter(tmp_path):
-    rows = [["path", "emotion", "speaker", "text"], ["a.wav", "anger", "1", '"Nein, nie"'], ["b.wav", "fear", "2", "Ja"]]
+    rows = [
+        ["path", "emotion", "speaker", "text"],
+        ["a.wav", "anger", "1", '"Nein, nie"'],
+        ["b.wav", "fear", "2", "Ja"],
+    ]
     assert Table(write(tmp_path / "clips.csv", rows)).load().frame["text"].tolist() == ["Nein, nie", "Ja"]
 
 
@@ -108,13 +120,20 @@ def test_a_required_column_that_is_nowhere(tmp_path):
 
 
 def test_one_clip_listed_twice_is_refused(tmp_path):
-    with pytest.raises(InputError, match="clip id is not unique in 2 of 4 rows"):
+    with pytest.raises(InputError, match=r"clip.* is not unique in 2 of 4 rows: a/one"):
         Table(write(tmp_path / "clips.csv", [*ROWS, ROWS[1]])).load()
 
 
 @pytest.mark.parametrize(
     ("code", "name"),
-    [("HAPPY", "happiness"), (" joy ", "happiness"), ("ang", "anger"), ("ps", "surprise"), ("calm", "calm"), ("wonder", "wonder")],
+    [
+        ("HAPPY", "happiness"),
+        (" joy ", "happiness"),
+        ("ang", "anger"),
+        ("ps", "surprise"),
+        ("calm", "calm"),
+        ("wonder", "wonder"),
+    ],
 )
 def test_synonyms(code, name):
     assert harmonise(code, EMOTION_SYNONYMS) == name

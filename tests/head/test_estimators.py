@@ -74,7 +74,9 @@ def test_the_choices_above_are_all_there_are():
 
 
 @pytest.mark.parametrize("emotions", [("anger", "neutral"), ("anger", "neutral", "sadness", "fear")])
-@pytest.mark.parametrize("estimator", [SVC(break_ties=True), LogisticRegression(), RidgeClassifier()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "estimator", [SVC(break_ties=True), LogisticRegression(), RidgeClassifier()], ids=lambda e: type(e).__name__
+)
 def test_the_emotion_named_is_the_most_probable(estimator, emotions, build_part):
     train, test = (build_part(4, emotions, 5, noise=6.0, seed=seed) for seed in (0, 1))
     found = fit(EstimatorHead(estimator), train).predict(test)
@@ -134,7 +136,12 @@ def test_tuning_needs_two_speakers(build_part):
 
 def test_the_seed_decides(build_part):
     part = build_part(noise=30.0)
-    heads = [instantiate(compose(["head=random_forest", "head.tune=false", "head.estimator.n_estimators=5", f"seed={s}"]).head) for s in (1, 1, 2)]
+    heads = [
+        instantiate(
+            compose(["head=random_forest", "head.tune=false", "head.estimator.n_estimators=5", f"seed={s}"]).head
+        )
+        for s in (1, 1, 2)
+    ]
     one, same, other = (fit(head, part).predict(build_part(noise=30.0, seed=5)).probabilities for head in heads)
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)

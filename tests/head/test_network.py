@@ -18,7 +18,14 @@ SEVEN = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness
 
 def make_workspace(folder, backbone=None, epochs=30, **options):
     training = Training(
-        partial(torch.optim.Adam, lr=0.05), None, nn.CrossEntropyLoss, 0, epochs, accelerator="cpu", batch_size=16, **options
+        partial(torch.optim.Adam, lr=0.05),
+        None,
+        nn.CrossEntropyLoss,
+        0,
+        epochs,
+        accelerator="cpu",
+        batch_size=16,
+        **options,
     )
     return Workspace(folder, backbone or (lambda: None), training, lambda *_: None)
 
@@ -29,7 +36,9 @@ def assert_same(one, other):
     np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-7)
 
 
-@pytest.mark.parametrize("options", [{}, {"hidden": [7], "dropout": 0.2, "batch_norm": True}, {"scale": False}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"hidden": [7], "dropout": 0.2, "batch_norm": True}, {"scale": False}], ids=str
+)
 def test_a_saved_model_predicts_the_same(build_part, tmp_path, options):
     train, test = build_part(), build_part(seed=1, takes=5)
     head = NetworkHead(**options)

@@ -10,6 +10,7 @@ from ser.tracking.tracker import LONGEST_VALUE, Tracker, fit_value
 
 TAGS = {"ser.key": "0123456789abcdef", "ser.version": "0.1.0"}
 
+
 @pytest.fixture
 def tracker(tracking_uri, tmp_path):
     return Tracker(tracking_uri, "mine", str(tmp_path / "artifacts"))
