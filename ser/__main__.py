@@ -1,7 +1,5 @@
 """``python -m ser``."""
 
-import sys
+from ser.cli import run
 
-from ser.cli import main
-
-sys.exit(main())
+run()

@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from ser import __version__
 from ser.errors import InputError
@@ -35,6 +36,16 @@ examples
 exit codes: 0 all well; 1 a job failed or a check found errors; 2 the command or the input is wrong"""
 
 
+def run() -> NoReturn:
+    """The console script: :func:`main` in a process of its own."""
+    # Importing MLflow and scikit-learn makes millions of lasting objects. Looking at them for garbage again and again,
+    # and once more at the end, costs a third of a short run.
+    gc.set_threshold(100_000)
+    code = main()
+    gc.freeze()
+    sys.exit(code)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
@@ -51,9 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         sys.stderr.write(f"ser: no command {command!r}{hint}\n  expected: {', '.join(COMMANDS)}\n")
         return 2
-    # Importing MLflow and scikit-learn makes millions of lasting objects; looking at them again and again for garbage
-    # costs a sixth of a short run.
-    gc.set_threshold(100_000)
     try:
         return import_module(COMMANDS[command][0]).main(rest)
     except InputError as error:

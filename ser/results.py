@@ -41,8 +41,8 @@ OUTPUTS = (
 
 def start_folder(folder: Path, key: str, killed_in: str | None = None) -> None:
     """Make the directory ready for a run: results of another one go, checkpoints of a killed one come along."""
-    mine = folder / CHECKPOINTS
-    left = Path(killed_in) / CHECKPOINTS if killed_in and owns(Path(killed_in), key) else None
+    mine = folder.resolve() / CHECKPOINTS
+    left = Path(killed_in).resolve() / CHECKPOINTS if killed_in and owns(Path(killed_in), key) else None
     if left != mine:
         shutil.rmtree(mine, ignore_errors=True)
         if left is not None and left.is_dir():

@@ -95,7 +95,7 @@ class SweepJob:
 class SweepCallback(Callback):
     """What happens before the first and after the last job of a sweep.
 
-    Hydra turns exceptions of callbacks into warnings; what must end the process leaves as SystemExit, which it lets pass.
+    Hydra turns exceptions of callbacks into warnings; what must end the process leaves as SystemExit, which passes.
     """
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:

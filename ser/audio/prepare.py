@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,8 @@ import soxr
 
 #: A clip whose samples span less than this (full scale is 2) is silent: below -80 dBFS there is no speech to read.
 SILENCE = 1e-4
+#: libsndfile reads a truncated file as a shorter one; its log tells: "data : 64000 (should be 31978)".
+SHORTER = re.compile(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)")
 
 
 class BadAudio(Exception):
@@ -59,6 +62,13 @@ class Preparation:
         return np.ascontiguousarray(mixed, dtype=np.float32)
 
 
+def check_length(header: str) -> None:
+    """Raise BadAudio where libsndfile notes that the file ends before its header says it does."""
+    match = SHORTER.search(header)
+    if match:
+        raise BadAudio(f"truncated: {match[2]} of {match[1]} bytes of samples are there")
+
+
 def decode(path: str | Path, start: float | None = None, end: float | None = None) -> tuple[np.ndarray, int]:
     """Samples [T, channels] float32 and the rate in Hz that the file's header states.
 
@@ -69,6 +79,7 @@ def decode(path: str | Path, start: float | None = None, end: float | None = Non
         raise BadAudio("no such file")
     try:
         with soundfile.SoundFile(path) as file:
+            check_length(file.extra_info)
             rate = file.samplerate
             first = 0 if start is None else round(start * rate)
             stop = file.frames if end is None else min(round(end * rate), file.frames)

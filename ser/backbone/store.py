@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from threading import get_ident
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -82,7 +83,9 @@ class FeatureStore:
             folder.mkdir(parents=True, exist_ok=True)
         note = self.folder / "extractor.json"
         if not note.exists():
-            note.write_text(self.identity + "\n")
+            temporary = note.with_suffix(f".{os.getpid()}-{get_ident()}.tmp")
+            temporary.write_text(self.identity + "\n")
+            temporary.replace(note)
 
 
 @contextmanager

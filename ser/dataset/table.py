@@ -54,7 +54,9 @@ class Table:
         """
         table = self._read()
         self._check_columns(table)
-        frame = table.rename(columns={column: key for key, column in self.columns.items()})
+        # A mapped column wins over one that happens to have the manifest's name.
+        hidden = [key for key, column in self.columns.items() if key in table and key != column]
+        frame = table.drop(columns=hidden).rename(columns={column: key for key, column in self.columns.items()})
         if "label" not in frame and "emotion" in frame:
             frame["label"] = frame["emotion"]
         if "clip" not in frame and "path" in frame:
@@ -83,11 +85,14 @@ class Table:
             delimiter = ","
         try:
             # Everything is read as text, so that speaker 03 stays 03.
-            return pd.read_csv(self.path, sep=delimiter, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
+            table = pd.read_csv(self.path, sep=delimiter, dtype=str, encoding="utf-8-sig")
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise InputError(
                 f"dataset.path={self.path}: not a CSV table ({error})", expected="UTF-8 text with a header line"
             ) from error
+        # Blanks around a name would make two speakers of one, and let him train and test.
+        table.columns = table.columns.str.strip()
+        return table.apply(lambda column: column.str.strip())
 
     def _check_columns(self, table: pd.DataFrame) -> None:
         known = {*REQUIRED, *OPTIONAL}

@@ -45,9 +45,11 @@ class EmotionNetwork(nn.Module):
 
     def standardise(self, features: np.ndarray) -> None:
         """Take mean and standard deviation [D] from training features [N, D]; constant features are only centred."""
-        deviation = features.std(axis=0)
-        self.mean = torch.as_tensor(features.mean(axis=0), dtype=torch.float32)
-        self.scale = torch.as_tensor(np.where(deviation > 1e-8, deviation, 1), dtype=torch.float32)
+        exact = features.astype(np.float64)
+        mean, deviation = exact.mean(axis=0), exact.std(axis=0)
+        varies = deviation > 1e-8 * np.maximum(1, np.abs(mean))
+        self.mean = torch.as_tensor(mean, dtype=torch.float32)
+        self.scale = torch.as_tensor(np.where(varies, deviation, 1), dtype=torch.float32)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Logits [B, K] of waveforms [B, T] with lengths [B] in samples, or of functionals [B, D]."""

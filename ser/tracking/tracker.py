@@ -100,7 +100,6 @@ class Tracker:
         """One writer at a time: SQLite gives up on contention, and no store creates an experiment atomically."""
         if self.uri.startswith("sqlite"):
             path = Path(urlparse(self.uri).path[1:] + ".lock")
-            path.parent.mkdir(parents=True, exist_ok=True)
         else:
             path = Path(gettempdir()) / f"ser-{blake2b(self.uri.encode(), digest_size=8).hexdigest()}.lock"
         with FileLock(path):
@@ -117,9 +116,13 @@ class Tracker:
             )
         if scheme == "sqlite":
             folder = Path(urlparse(self.uri).path[1:]).absolute().parent
-            existing = next(path for path in (folder, *folder.parents) if path.exists())
-            if not existing.is_dir() or not os.access(existing, os.W_OK):
-                raise InputError(f"tracking.uri={self.uri}: {existing} is not a folder one can write to", remedy=remedy)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                usable = os.access(folder, os.W_OK)
+            except OSError:
+                usable = False
+            if not usable:
+                raise InputError(f"tracking.uri={self.uri}: {folder} is not a folder one can write to", remedy=remedy)
         if scheme in ("http", "https"):
             try:
                 urlopen(self.uri.rstrip("/") + "/health", timeout=10).close()
@@ -143,7 +146,7 @@ class Tracker:
             found = client.get_experiment_by_name(self.experiment)
             if found is None:
                 return client, client.create_experiment(self.experiment, artifact_location=location)
-        except (MlflowException, SQLAlchemyError) as error:
+        except (MlflowException, SQLAlchemyError, ImportError) as error:
             raise InputError(
                 f"tracking.uri={self.uri}: MLflow cannot open it ({str(error).splitlines()[0]})",
                 expected="a database of this MLflow version, or the address of a server",

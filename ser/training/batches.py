@@ -114,6 +114,7 @@ def make_loader(
         Clips(part, emotions, rate),
         batch_sampler=BatchOrder(part.samples, batch_size, seed),
         collate_fn=collate,
+        generator=torch.Generator(),  # or starting an epoch would draw from the generator that dropout draws from
         num_workers=workers,
         persistent_workers=workers > 0,
     )

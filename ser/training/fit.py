@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from ser.errors import InputError
 from ser.head.data import Part, Workspace
-from ser.training.batches import make_loader
+from ser.training.batches import BatchOrder, make_loader
 from ser.training.module import EmotionModule
 
 if TYPE_CHECKING:
@@ -89,13 +90,22 @@ class Training:
         order = make_loader(train, emotions, network.rate, self.batch_size, self.seed, self.num_workers)
         check = None
         if validation is not None:
-            known = [row for row, emotion in enumerate(validation.emotions) if emotion in emotions]
-            seen = validation.take(np.array(known))
-            check = make_loader(seen, emotions, network.rate, self.batch_size, workers=self.num_workers)
+            known = validation.take(np.flatnonzero(np.isin(validation.emotions, emotions)))
+            if not len(known):
+                raise InputError(
+                    "the validation part has none of the emotions of the training part",
+                    expected=", ".join(emotions),
+                    remedy="another split.seed, a larger split.validation_share, or trainer.early_stopping=null",
+                )
+            check = make_loader(known, emotions, network.rate, self.batch_size, workers=self.num_workers)
+        last = workspace.folder / f"{LAST}.ckpt"
+        if last.is_file():
+            # Lightning asks for the batches of a resumed training before it tells their order which epoch it is.
+            assert isinstance(order.batch_sampler, BatchOrder)
+            order.batch_sampler.set_epoch(torch.load(last, weights_only=True)["epoch"] + 1)
         module = EmotionModule(network, self.loss(weight=weights), self.optimizer, self.scheduler, self.seed)
         trainer = self.build_trainer(workspace, check is not None)
-        last = workspace.folder / f"{LAST}.ckpt"
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), pass_interrupts():
             # Lightning advises on workers and logging intervals; both are settled in the configuration.
             warnings.filterwarnings("ignore", module="pytorch_lightning")
             trainer.fit(module, order, check, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
@@ -108,18 +118,9 @@ class Training:
         stopping = dict(self.early_stopping or {})
         callbacks: list[Callback] = [EpochLog(workspace)]
         if validates:
-            callbacks.append(EarlyStopping(**stopping))
-        watched = {"monitor": stopping["monitor"], "mode": stopping["mode"]} if validates else {}
-        callbacks.append(
-            ModelCheckpoint(
-                workspace.folder,
-                BEST,
-                save_top_k=1 if validates else 0,
-                save_last=True,
-                enable_version_counter=False,
-                **watched,
-            )
-        )
+            best = keep_checkpoint(workspace, BEST, stopping["monitor"], stopping["mode"])
+            callbacks += [EarlyStopping(**stopping), best]
+        callbacks.append(keep_checkpoint(workspace, LAST))  # after the best, whose state it holds
         return pl.Trainer(
             max_epochs=self.max_epochs,
             callbacks=callbacks,
@@ -130,6 +131,24 @@ class Training:
             default_root_dir=workspace.folder,
             **self.lightning,
         )
+
+
+def keep_checkpoint(workspace: Workspace, name: str, monitor: str | None = None, mode: str = "min") -> ModelCheckpoint:
+    """Write one checkpoint at the end of an epoch: of every epoch, or of the best by a monitor."""
+    return ModelCheckpoint(
+        workspace.folder, name, monitor=monitor, mode=mode, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+
+
+@contextmanager
+def pass_interrupts() -> Iterator[None]:
+    """Let Ctrl-C through as what it is; Lightning turns it into an exit."""
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 
 class EpochLog(Callback):

@@ -40,6 +40,7 @@ class EmotionModule(pl.LightningModule):
         self.make_scheduler = scheduler
         self.seed = seed
         self._scores: dict[str, float] = {}
+        self._rate = 0.0
         self._losses: dict[str, list[tuple[float, int]]] = {"train": [], "val": []}
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
@@ -55,6 +56,7 @@ class EmotionModule(pl.LightningModule):
         torch.manual_seed(self.seed + 1_000_003 * self.current_epoch)
         self._scores = {}
         self._losses["train"].clear()
+        self._rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Loss of a training batch."""
@@ -69,8 +71,7 @@ class EmotionModule(pl.LightningModule):
 
     def summarise_epoch(self) -> dict[str, float]:
         """Metrics of the epoch: mean training loss, the rate it was reached with, and those of its validation."""
-        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        return {"train/loss": mean_loss(self._losses["train"]), "train/lr": float(rate), **self._scores}
+        return {"train/loss": mean_loss(self._losses["train"]), "train/lr": self._rate, **self._scores}
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch."""
