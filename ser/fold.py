@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DONE, TEST, VALIDATION, HISTORY = "done.json", "test.parquet", "validation.parquet", "history.csv"
+FITTED, DONE, HISTORY = "fitted.json", "done.json", "history.csv"
+TEST, VALIDATION = "test.parquet", "validation.parquet"
 HISTORY_COLUMNS = ["fold", "epoch", "metric", "value"]
 
 
@@ -67,14 +68,23 @@ def run_fold(recipe: Recipe, everything: Part, fold: Fold, run: Path, log_metric
 
     workspace = Workspace(folder, recipe.make_backbone, recipe.training, log_epoch)
     validation = everything.take(fold.validation) if len(fold.validation) else None
-    model = recipe.head.fit(everything.take(fold.train), validation, workspace)
-    model.save(folder)
+    model = fit_model(recipe, everything.take(fold.train), validation, workspace)
     test = predict_part(recipe, model, everything.take(fold.test), fold)
     test.to_parquet(folder / TEST, index=False)
     if validation is not None:
         predict_part(recipe, model, validation, fold).to_parquet(folder / VALIDATION, index=False)
-    write_json(folder / DONE, {"fold": fold.name, "emotions": list(model.emotions)})
+    write_json(folder / DONE, {"fold": fold.name})
     return read_fold(folder)
+
+
+def fit_model(recipe: Recipe, train: Part, validation: Part | None, workspace: Workspace) -> Model:
+    """Fit and save; a model that was saved before the run was killed is not fitted again."""
+    if (workspace.folder / FITTED).is_file():
+        return recipe.head.load(workspace.folder, recipe.make_backbone)
+    model = recipe.head.fit(train, validation, workspace)
+    model.save(workspace.folder)
+    write_json(workspace.folder / FITTED, {"emotions": list(model.emotions)})
+    return model
 
 
 def predict_part(recipe: Recipe, model: Model, part: Part, fold: Fold) -> pd.DataFrame:
