@@ -16,14 +16,13 @@ import joblib
 import pandas as pd
 import soundfile
 from filelock import FileLock
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ser.dataset.manifest import Manifest
 from ser.dataset.planted.clip import VERSION, Plan, make_clip
 from ser.dataset.planted.lens import LENS_EMOTIONS, STRENGTH
 from ser.dataset.planted.tract import RATE
 from ser.errors import InputError
+from ser.progress import show_progress
 
 TABLE = "manifest.parquet"
 BATCH = 2 * len(LENS_EMOTIONS)  # clips a worker makes at a time
@@ -131,11 +130,10 @@ class Planted:
         ]
         batches = [places[at : at + BATCH] for at in range(0, len(places), BATCH)]
         rows: list[dict[str, object]] = []
-        with _show_progress() as progress:
-            task = progress.add_task(f"generating {self.name}", total=len(places))
+        with show_progress(f"generating {self.name}", len(places)) as advance:
             for made in _share_out(folder, self.plan, batches, self._count_workers()):
                 rows += made
-                progress.advance(task, len(made))
+                advance(len(made))
         return rows
 
     def _count_workers(self) -> int:
@@ -172,19 +170,6 @@ def _is_complete(folder: Path) -> bool:
     named = pd.read_parquet(table, columns=["path"])["path"]
     there = {f"wav/{entry.name}" for entry in os.scandir(folder / "wav")} if (folder / "wav").is_dir() else set()
     return there.issuperset(named)
-
-
-def _show_progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("clips,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=Console(stderr=True),
-        transient=True,
-    )
 
 
 def _check_plan(plan: Plan) -> None:
