@@ -60,6 +60,7 @@ class Choices:
 
     backbone: Any
     head: Head
+    training: Training | None
     preparation: Preparation
     tracker: Tracker
 
@@ -71,9 +72,10 @@ class Choices:
         backbone = instantiate(config.backbone)
         head = instantiate(config.head, class_weight=config.class_weight)
         head.check(backbone)
+        training = build_training(config) if head.uses_trainer else None
         tracker = instantiate(config.tracking)
         tracker.connect()
-        return cls(backbone, head, instantiate(config.audio), tracker)
+        return cls(backbone, head, training, instantiate(config.audio), tracker)
 
 
 def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
@@ -139,7 +141,7 @@ def evaluate(
     recipe = Recipe(
         head=choices.head,
         make_backbone=lambda: instantiate(config.backbone),
-        training=build_training(config) if choices.head.uses_trainer else None,
+        training=choices.training,
         emotions=corpus.manifest.emotions,
         dataset=corpus.manifest.name,
         columns=list(config.metrics.by),

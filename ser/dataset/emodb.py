@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ser.dataset.files import find_audio
+from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 from ser.errors import InputError
 
@@ -24,21 +25,29 @@ EMOTIONS = {
     "N": "neutral",
     "T": "sadness",
 }
-#: Sex, age in years, and clips in the complete corpus.
+#: Sex and age in years.
 SPEAKERS = {
-    "03": ("male", 31, 49),
-    "08": ("female", 34, 58),
-    "09": ("female", 21, 43),
-    "10": ("male", 32, 38),
-    "11": ("male", 26, 55),
-    "12": ("male", 30, 35),
-    "13": ("female", 32, 61),
-    "14": ("female", 35, 69),
-    "15": ("male", 25, 56),
-    "16": ("female", 31, 71),
+    "03": ("male", 31),
+    "08": ("female", 34),
+    "09": ("female", 21),
+    "10": ("male", 32),
+    "11": ("male", 26),
+    "12": ("male", 30),
+    "13": ("female", 32),
+    "14": ("female", 35),
+    "15": ("male", 25),
+    "16": ("female", 31),
 }
-#: Clips by emotion in the complete corpus of 535.
-PUBLISHED = {"anger": 127, "boredom": 81, "disgust": 46, "fear": 69, "happiness": 71, "neutral": 79, "sadness": 62}
+INFO = CorpusInfo(
+    title="Berlin Database of Emotional Speech",
+    language="de",
+    emotions={"anger": 127, "boredom": 81, "disgust": 46, "fear": 69, "happiness": 71, "neutral": 79, "sadness": 62},
+    speakers=dict(zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True)),
+    licence="freely available; its publisher states no licence",
+    citation="Burkhardt et al.: A database of German emotional speech. Interspeech 2005",
+    access="download wav.zip from the publisher's page and unpack it",
+    url="http://emodb.bilderbar.info",
+)
 TEXTS = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
     "a02": "Das will sie am Mittwoch abgeben.",
@@ -63,7 +72,7 @@ class EmoDB:
         name: what results call it.
     """
 
-    language = "de"
+    info = INFO
 
     def __init__(self, root: str, emotions: Sequence[str] | None = None, name: str = "emodb") -> None:
         self.root = Path(root)
@@ -86,10 +95,10 @@ class EmoDB:
                 expected="names like 03a01Fa.wav (speaker, text, emotion letter, version)",
                 remedy="point dataset.root at the folder that holds EmoDB's wav/",
             )
-        frame = pd.DataFrame(known).assign(language=self.language)
-        notes = describe_copy(frame)
+        frame = pd.DataFrame(known).assign(language=INFO.language)
+        notes = INFO.compare(self.name, frame)
         if len(known) < len(files):
-            notes.append(f"emodb: {len(files) - len(known)} audio files not named like EmoDB's were left out")
+            notes.append(f"{self.name}: {len(files) - len(known)} audio files not named like EmoDB's were left out")
         return Manifest(self.name, frame, tuple(notes)).with_emotions(self.emotions)
 
 
@@ -98,7 +107,7 @@ def parse_name(path: Path) -> dict[str, object] | None:
     match = NAME.fullmatch(path.stem)
     if not match or match["speaker"] not in SPEAKERS or match["sentence"] not in TEXTS:
         return None
-    gender, age, _ = SPEAKERS[match["speaker"]]
+    gender, age = SPEAKERS[match["speaker"]]
     return {
         "clip": path.stem,
         "path": str(path),
@@ -111,17 +120,3 @@ def parse_name(path: Path) -> dict[str, object] | None:
         "text": TEXTS[match["sentence"]],
         "version": match["version"],
     }
-
-
-def describe_copy(frame: pd.DataFrame) -> list[str]:
-    """What is missing from this copy, or is more than was published; empty for the complete corpus."""
-    found = frame["emotion"].value_counts()
-    by_emotion = [f"{e} {found.get(e, 0)} of {n}" for e, n in PUBLISHED.items() if found.get(e, 0) != n]
-    by_speaker = frame["speaker"].value_counts()
-    speakers = [f"{s} {by_speaker.get(s, 0)} of {n}" for s, (_, _, n) in SPEAKERS.items() if by_speaker.get(s, 0) != n]
-    if not by_emotion and not speakers:
-        return []
-    return [
-        f"emodb: this copy has {len(frame)} of the published {sum(PUBLISHED.values())} clips "
-        f"(emotions: {', '.join(by_emotion) or 'as published'}; speakers: {', '.join(speakers) or 'as published'})"
-    ]

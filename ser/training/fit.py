@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,9 +134,23 @@ class Training:
         )
 
 
+class Checkpoint(ModelCheckpoint):
+    """Knows the best epoch after its folder was moved, too; Lightning's own forgets the score, and the next one wins."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the state up with its paths in the present folder."""
+
+        def move(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        moved = {name: move(path) for name, path in state_dict.items() if name.endswith("_model_path")}
+        best = {move(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": self.dirpath})
+
+
 def keep_checkpoint(workspace: Workspace, name: str, monitor: str | None = None, mode: str = "min") -> ModelCheckpoint:
     """Write one checkpoint at the end of an epoch: of every epoch, or of the best by a monitor."""
-    return ModelCheckpoint(
+    return Checkpoint(
         workspace.folder, name, monitor=monitor, mode=mode, save_on_train_epoch_end=True, enable_version_counter=False
     )
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ser.dataset.emodb import PUBLISHED, SPEAKERS, TEXTS, EmoDB
+from ser.dataset.emodb import INFO, SPEAKERS, TEXTS, EmoDB
 from ser.dataset.files import find_audio
 from ser.errors import InputError
 
@@ -65,7 +65,7 @@ def test_every_emotion_letter(complete):
 def test_the_complete_copy_gives_no_note(complete):
     manifest = EmoDB(complete).load()
     assert len(manifest) == 535 and manifest.notes == ()
-    assert manifest.frame["emotion"].value_counts().to_dict() == PUBLISHED
+    assert manifest.frame["emotion"].value_counts().to_dict() == INFO.emotions
     assert manifest.counts().loc["08", "disgust"] == 0
     assert manifest.frame.groupby("gender")["speaker"].nunique().to_dict() == {"female": 5, "male": 5}
 
