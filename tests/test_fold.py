@@ -62,7 +62,8 @@ def test_the_test_part_is_scored_in_order(part, tmp_path):
     assert set(result.test["speaker"]) == {"03"} and set(result.test["fold"]) == {"03"}
     assert len(result.validation) == 0 and len(result.history) == 0 and logged == []
     folder = tmp_path / "checkpoints" / "fold-2"
-    assert read_json(folder / "done.json") == {"fold": "03", "emotions": EMOTIONS}
+    assert read_json(folder / "done.json") == {"fold": "03"}
+    assert read_json(folder / "fitted.json") == {"emotions": EMOTIONS}
     assert (folder / "model.pkl").is_file()
 
 

@@ -135,7 +135,7 @@ class Training:
 
 
 class Checkpoint(ModelCheckpoint):
-    """Knows the best epoch after its folder was moved, too; Lightning's own forgets the score, and the next one wins."""
+    """Knows the best epoch after its folder was moved; Lightning's own forgets its score, and the next epoch wins."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the state up with its paths in the present folder."""

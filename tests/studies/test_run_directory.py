@@ -194,7 +194,7 @@ def test_a_fold_that_lacks_a_class(head, write_corpus, tmp_path, train, outputs)
     head = instantiate(config.head, class_weight=config.class_weight)
     loaded = head.load(folder / "checkpoints" / "fold-0", lambda: instantiate(config.backbone))
     assert loaded.emotions == tuple(EMOTIONS)
-    assert read(folder / "checkpoints" / "fold-0" / "done.json")["emotions"] == EMOTIONS
+    assert read(folder / "checkpoints" / "fold-0" / "fitted.json")["emotions"] == EMOTIONS
 
 
 def test_the_reloaded_model_says_what_the_run_wrote(train, tones, outputs):
