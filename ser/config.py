@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ser.errors import InputError
 from ser.paths import find_shipped
+
+#: Keys of ``dataset`` that every corpus has, beside those of its own choice.
+SHARED = ("emotions", "target", "merge")
+#: Mappings whose keys are the user's own; Hydra would take a new key for a misspelt one.
+FREE = ("data.roots", "dataset.merge", "dataset.values", "dataset.columns")
 
 
 def compose(overrides: Sequence[str] = (), stage: str = "train") -> DictConfig:
@@ -14,6 +21,7 @@ def compose(overrides: Sequence[str] = (), stage: str = "train") -> DictConfig:
 
     Raises:
         hydra.errors.HydraException: an unknown choice or key.
+        InputError: a corpus in ``data.train`` or ``data.test`` that is none.
     """
     from hydra import compose as compose_hydra
     from hydra import initialize_config_dir
@@ -21,15 +29,60 @@ def compose(overrides: Sequence[str] = (), stage: str = "train") -> DictConfig:
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(find_shipped("conf")), version_base="1.3", job_name=stage):
-        config = compose_hydra(stage, overrides=list(overrides), return_hydra_config=True)
-    choices = dict(config.hydra.runtime.choices)
-    with open_dict(config):
-        del config["hydra"]
-    return add_choices(config, choices)
+        config = compose_hydra(stage, overrides=permit_own_keys(overrides), return_hydra_config=True)
+        choices = dict(config.hydra.runtime.choices)
+        with open_dict(config):
+            del config["hydra"]
+        return complete(config, choices, lambda name: compose_hydra(stage, overrides=[f"dataset={name}"]).dataset)
 
 
-def add_choices(config: DictConfig, choices: Mapping[str, object]) -> DictConfig:
-    """Note in the configuration itself which YAML each group chose; ``ser``'s groups only."""
+def permit_own_keys(arguments: Sequence[str]) -> list[str]:
+    """Overrides with those inside the mappings of :data:`FREE` marked as additions (``++``)."""
+
+    def is_free(argument: str) -> bool:
+        name = argument.partition("=")[0]
+        return any(name == free or name.startswith(f"{free}.") for free in FREE)
+
+    return [f"++{argument}" if is_free(argument) else argument for argument in arguments]
+
+
+def complete(
+    config: DictConfig, choices: Mapping[str, object], load_dataset: Callable[[str], DictConfig]
+) -> DictConfig:
+    """Add what Hydra does not: the name of each group's choice, and the corpora named in ``data``.
+
+    Args:
+        config: as composed.
+        choices: group → choice, as Hydra knows them.
+        load_dataset: composes one choice of ``conf/dataset``.
+    """
+    named = {str(k): v for k, v in choices.items() if not str(k).startswith("hydra") and "/" not in str(k)}
     with open_dict(config):
-        config.choices = {str(k): v for k, v in choices.items() if not str(k).startswith("hydra") and "/" not in str(k)}
+        config.choices = named
+        if config.data.train or config.data.test:
+            config.data.corpora = {name: load_corpus(config, name, load_dataset) for name in list_corpora(config)}
+            config.dataset = {key: config.dataset[key] for key in SHARED}
+            config.choices.dataset = "+".join(config.data.train)
     return config
+
+
+def list_corpora(config: DictConfig) -> list[str]:
+    """Corpora named for training and test, each once, training first."""
+    for side, other in (("train", "test"), ("test", "train")):
+        value = config.data[side]
+        if value is None:
+            config.data[side] = config.data[other]
+        elif isinstance(value, str) or not value:
+            raise InputError(f"data.{side}={value}", expected="a list of corpora", remedy=f"data.{side}=[emodb]")
+    return list(dict.fromkeys([*config.data.train, *config.data.test]))
+
+
+def load_corpus(config: DictConfig, name: str, load_dataset: Callable[[str], DictConfig]) -> DictConfig:
+    """The choice of one corpus, with its root from ``data.roots``."""
+    dataset = load_dataset(name)
+    own = OmegaConf.create({key: dataset._get_node(key) for key in dataset if key not in SHARED})
+    own._set_parent(config)
+    if name in config.data.roots:
+        own.root = config.data.roots[name]
+    plain: Any = OmegaConf.to_container(own, resolve=True)
+    return OmegaConf.create(plain)

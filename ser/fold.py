@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ser.head.data import Head, Model, Part, Workspace
@@ -36,14 +37,23 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all folds of a run have in common."""
+    """What all folds of a run have in common.
+
+    Attributes:
+        head: what is fitted.
+        make_backbone: builds the backbone anew.
+        training: how networks are trained; ``None`` for heads that are not.
+        emotions: all emotions of the run.
+        columns: manifest columns that predictions carry along.
+        select_training: training rows to the rows that train, some of them perhaps repeatedly.
+    """
 
     head: Head
     make_backbone: Callable[[], Any]
     training: Training | None
     emotions: Sequence[str]
-    dataset: str
     columns: Sequence[str]
+    select_training: Callable[[np.ndarray], np.ndarray]
 
 
 def run_fold(recipe: Recipe, everything: Part, fold: Fold, run: Path, log_metrics: Callable[..., None]) -> FoldResult:
@@ -68,7 +78,7 @@ def run_fold(recipe: Recipe, everything: Part, fold: Fold, run: Path, log_metric
 
     workspace = Workspace(folder, recipe.make_backbone, recipe.training, log_epoch)
     validation = everything.take(fold.validation) if len(fold.validation) else None
-    model = fit_model(recipe, everything.take(fold.train), validation, workspace)
+    model = fit_model(recipe, everything.take(recipe.select_training(fold.train)), validation, workspace)
     test = predict_part(recipe, model, everything.take(fold.test), fold)
     test.to_parquet(folder / TEST, index=False)
     if validation is not None:
@@ -90,7 +100,8 @@ def fit_model(recipe: Recipe, train: Part, validation: Part | None, workspace: W
 def predict_part(recipe: Recipe, model: Model, part: Part, fold: Fold) -> pd.DataFrame:
     """Prediction rows of one part."""
     predictions = model.predict(part)
-    return tabulate_predictions(part, predictions, recipe.emotions, recipe.dataset, fold.name, recipe.columns)
+    corpora = part.frame["dataset"].to_numpy(dtype=str)
+    return tabulate_predictions(part, predictions, recipe.emotions, corpora, fold.name, recipe.columns)
 
 
 def read_fold(folder: Path) -> FoldResult:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from ser.config import add_choices
+from ser.config import complete, permit_own_keys
 from ser.errors import InputError
 from ser.paths import find_shipped
 from ser.sweep import JobsFailed, SweepJob, defer_to_jobs, split_overrides
@@ -65,18 +66,22 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
     """
     folder = find_shipped("conf")
     # Hydra reads its command line from here; its first item is free to keep what the user typed.
-    sys.argv = [shlex.join(["ser", name, *arguments]), *arguments]
+    sys.argv = [shlex.join(["ser", name, *arguments]), *permit_own_keys(arguments)]
     if {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
         folder = freeze_config(folder)
-        sys.argv[1:] = freeze_own(defer_to_jobs(arguments))
+        sys.argv[1:] = freeze_own(defer_to_jobs(sys.argv[1:]))
     # Hydra would end the process with code 1 whatever is wrong; this makes it raise instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
 
     mistakes: list[Exception] = []
 
+    def load_dataset(choice: str) -> DictConfig:
+        loader = GlobalHydra.instance().config_loader()
+        return loader.load_configuration(name, [f"dataset={choice}"], RunMode.RUN).dataset
+
     def task(config: DictConfig) -> None:
         try:
-            run_job(stage, add_choices(config, HydraConfig.get().runtime.choices))
+            run_job(stage, complete(config, HydraConfig.get().runtime.choices, load_dataset))
         except MISTAKES as error:  # kept from Hydra, which would print a line of its own about it
             mistakes.append(error)
 

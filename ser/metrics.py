@@ -6,7 +6,7 @@ confusion matrix are true classes. Intervals resample speakers, because clips of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -104,6 +104,42 @@ def score(predictions: pd.DataFrame, prefix: str, by: Sequence[str] = ("gender",
             f"{column}/{level}/{name}": float(value) for level, row in table.iterrows() for name, value in row.items()
         }
     return {f"{prefix}/{name}": value for name, value in scores.items()}
+
+
+def score_sets(sets: Mapping[str, pd.DataFrame], prefix: str, by: Sequence[str]) -> dict[str, float]:
+    """Scores of several evaluation sets, each under its own name, and their unweighted means under ``prefix``.
+
+    Args:
+        sets: name (``test``, ``test/emodb``) → predictions.
+        prefix: of the means.
+        by: columns whose levels are scored separately.
+
+    Returns:
+        The scores of the only set, or those of each set and the means of UAR (with an interval that resamples the
+        speakers of every set), WA and F1.
+    """
+    scores = {name: value for label, table in sets.items() for name, value in score(table, label, by).items()}
+    if list(sets) == [prefix]:
+        return scores
+    for statistic in ("uar", "wa", "f1_macro"):
+        scores[f"{prefix}/{statistic}"] = float(np.mean([scores[f"{label}/{statistic}"] for label in sets]))
+    low, high = find_mean_interval(uar, [count_by_speaker(table) for table in sets.values()])
+    return scores | {f"{prefix}/uar_ci_low": low, f"{prefix}/uar_ci_high": high}
+
+
+def find_mean_interval(statistic: Statistic, sets: Sequence[np.ndarray], level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of a statistic's mean over sets whose groups are resampled independently."""
+    if any(len(counts) < 2 for counts in sets):
+        return float("nan"), float("nan")
+    draws = [statistic(resample_groups(counts, seed=place)) for place, counts in enumerate(sets)]
+    low, high = np.nanquantile(np.mean(draws, axis=0), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def count_by_speaker(predictions: pd.DataFrame) -> np.ndarray:
+    """Confusion counts [S, K, K] of each speaker."""
+    emotions = sorted(set(predictions["true"]) | set(predictions["predicted"]))
+    return count_by_group(predictions["true"], predictions["predicted"], predictions["speaker"], emotions)
 
 
 def score_levels(predictions: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -24,14 +24,16 @@ from omegaconf import DictConfig, OmegaConf
 from ser import metrics
 from ser.audio.prepare import Preparation
 from ser.backbone.extract import extract_features
-from ser.corpus import Corpus, read_corpus
+from ser.corpus import Corpus, read_corpora
 from ser.errors import InputError
 from ser.fold import FoldResult, Recipe, run_fold
 from ser.head.data import Head, Part
 from ser.predictions import complete_predictions
 from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_results
-from ser.split.base import as_names
+from ser.split.across import split_across
+from ser.split.base import Splitter, as_names
 from ser.split.fold import Split, describe_balance, tabulate_split
+from ser.split.training import repeat_rare, take_fraction
 from ser.tracking.environment import describe_environment
 from ser.tracking.key import flatten, hash_run, select_effective
 from ser.tracking.tracker import TrackedRun, Tracker
@@ -93,15 +95,9 @@ def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = N
     """
     folder = folder.absolute()
     choices = Choices.build(config)
-    corpus = read_corpus(
-        instantiate(config.dataset),
-        choices.preparation,
-        choices.backbone.rate,
-        config.on_bad_audio,
-        config.min_speaker_share,
-    )
+    corpus = read_corpora(config, choices.preparation, choices.backbone.rate)
     check_columns(corpus, config.metrics.by)
-    split = instantiate(config.split).split(corpus.manifest, validation=needs_validation(config, choices.head))
+    split = divide(config, corpus, needs_validation(config, choices.head))
     for note in split.notes:
         log.warning(note)
     effective = select_effective(resolve(config), choices.head.uses_trainer)
@@ -143,11 +139,12 @@ def evaluate(
         make_backbone=lambda: instantiate(config.backbone),
         training=choices.training,
         emotions=corpus.manifest.emotions,
-        dataset=corpus.manifest.name,
         columns=list(config.metrics.by),
+        select_training=lambda rows: repeat_rare(corpus.manifest.frame, rows, config.data.oversample, config.seed),
     )
     folds = [run_fold(recipe, everything, fold, folder, run.log_metrics) for fold in split.folds]
-    test = complete_predictions([fold.test for fold in folds], run.run_id, key, "test")
+    evaluations = complete_evaluations(corpus, [fold.test for fold in folds], run.run_id, key)
+    test = pd.concat(evaluations.values(), ignore_index=True)
     validation = [fold.validation for fold in folds if len(fold.validation)]
     tables = {
         "predictions.parquet": test,
@@ -157,7 +154,7 @@ def evaluate(
         "split_balance.csv": describe_balance(corpus.manifest.frame, split, list_strata(config)),
         "history.csv": pd.concat([fold.history for fold in folds], ignore_index=True),
     }
-    scores = {**score_folds(folds), **metrics.score(test, "test", config.metrics.by)}
+    scores = {**score_folds(folds), **metrics.score_sets(evaluations, "test", config.metrics.by)}
     if validation:
         tables["validation.parquet"] = complete_predictions(validation, run.run_id, key, "val")
         scores |= metrics.score(tables["validation.parquet"], "val", config.metrics.by)
@@ -178,12 +175,34 @@ def evaluate(
 
 def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus) -> Part:
     """All clips, with features where the backbone is frozen."""
-    frame, digests = corpus.manifest.frame, corpus.digests
+    frame = corpus.manifest.frame
     features = None
     if not choices.backbone.trains:
         store = Path(config.paths.cache) / "features"
-        features = extract_features(choices.backbone, frame, digests.tolist(), choices.preparation, store)
-    return Part(frame, corpus.samples, features, choices.preparation)
+        features = extract_features(choices.backbone, frame, frame["digest"].tolist(), choices.preparation, store)
+    return Part(frame, frame["samples"].to_numpy(), features, choices.preparation)
+
+
+def divide(config: DictConfig, corpus: Corpus, validation: bool) -> Split:
+    """The folds, with the share of the training clips that is asked for."""
+    splitter: Splitter = instantiate(config.split)
+    if corpus.train:
+        split = split_across(splitter, corpus.manifest, corpus.train, corpus.test, validation)
+    else:
+        split = splitter.split(corpus.manifest, validation)
+    return take_fraction(corpus.manifest.frame, split, config.data.fraction, config.data.fraction_seed)
+
+
+def complete_evaluations(
+    corpus: Corpus, folds: Sequence[pd.DataFrame], run_id: str, key: str
+) -> dict[str, pd.DataFrame]:
+    """Test predictions of all folds by evaluation set: one, or one for each test corpus."""
+    names = corpus.test if len(corpus.test) > 1 else [""]
+    sets = {
+        f"test/{name}" if name else "test": [fold[fold["dataset"] == name] if name else fold for fold in folds]
+        for name in names
+    }
+    return {name: complete_predictions(parts, run_id, key, name) for name, parts in sets.items()}
 
 
 def build_training(config: DictConfig) -> Training:
@@ -198,8 +217,9 @@ def build_training(config: DictConfig) -> Training:
 
 
 def score_folds(folds: Sequence[FoldResult]) -> dict[str, float]:
-    """Mean and standard deviation of the folds' own UAR, beside the pooled one."""
-    values = [metrics.uar(metrics.tabulate_confusion(fold.test).to_numpy()) for fold in folds]
+    """Mean and standard deviation of the folds' own UAR (over test corpora alike), beside the pooled one."""
+    corpora = ([part for _, part in fold.test.groupby("dataset")] for fold in folds)
+    values = [np.mean([metrics.uar(metrics.count_by_speaker(part).sum(0)) for part in parts]) for parts in corpora]
     if len(values) < 2:
         return {}
     return {"test/uar_fold_mean": float(np.mean(values)), "test/uar_fold_std": float(np.std(values, ddof=1))}

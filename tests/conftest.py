@@ -70,7 +70,7 @@ def build_frame():
         frame["label"] = frame["emotion"].str[0].str.upper()
         frame["gender"] = np.where(frame["speaker"].astype(int) % 2 == 0, "female", "male")
         frame["sentence"] = "s" + frame["take"].astype(str)
-        return frame.assign(start=np.nan, end=np.nan)
+        return frame.assign(start=np.nan, end=np.nan, dataset="mine")
 
     return build
 

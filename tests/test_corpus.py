@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ser.audio.prepare import Preparation
-from ser.corpus import read_corpus
+from ser.corpus import Selection, read_corpus
 from ser.dataset.manifest import Manifest
 from ser.errors import InputError
 
@@ -25,29 +25,37 @@ def frame(tmp_path, build_frame, write_tone):
 
 
 def read(frame, policy="fail", rate=16000):
-    return read_corpus(Listed(frame), Preparation(), rate, policy)
+    return read_corpus(Listed(frame), Preparation(), rate, Selection(on_bad_audio=policy))
+
+
+def list_digests(corpus):
+    return corpus.manifest.frame["digest"].to_numpy()
+
+
+def list_samples(corpus):
+    return corpus.manifest.frame["samples"].to_numpy()
 
 
 def test_a_corpus_is_read(frame, caplog):
     corpus = read(frame)
-    assert corpus.digests.shape == corpus.samples.shape == (6,) and len(set(corpus.digests)) == 6
-    assert corpus.samples.tolist() == [1600 + 160 * index for index in range(6)]
+    assert list_digests(corpus).shape == list_samples(corpus).shape == (6,) and len(set(list_digests(corpus))) == 6
+    assert list_samples(corpus).tolist() == [1600 + 160 * index for index in range(6)]
     assert corpus.skipped == 0 and corpus.rate == 16000 and len(corpus.manifest) == 6
     assert "a note on the copy" in caplog.text
     described = corpus.describe()
     assert described["clips"] == 6 and described["speakers"] == 2 and described["gender"] == {"female": 1, "male": 1}
     assert described["emotions"] == {"anger": 2, "fear": 2, "sadness": 2}
-    assert described["hours"] == pytest.approx(corpus.samples.sum() / 16000 / 3600, abs=1e-4)
+    assert described["hours"] == pytest.approx(list_samples(corpus).sum() / 16000 / 3600, abs=1e-4)
 
 
 def test_skipped_clips_are_counted_and_the_rest_stays_aligned(frame, tmp_path):
     whole = read(frame)
     (tmp_path / "2.wav").write_bytes(b"")
     corpus = read(frame, "skip")
-    assert corpus.skipped == 1 and len(corpus.manifest) == len(corpus.digests) == len(corpus.samples) == 5
+    assert corpus.skipped == 1 and len(corpus.manifest) == len(list_digests(corpus)) == len(list_samples(corpus)) == 5
     kept = whole.manifest.frame["clip"].isin(corpus.manifest.frame["clip"]).to_numpy()
-    np.testing.assert_array_equal(corpus.digests, whole.digests[kept])
-    np.testing.assert_array_equal(corpus.samples, whole.samples[kept])
+    np.testing.assert_array_equal(list_digests(corpus), list_digests(whole)[kept])
+    np.testing.assert_array_equal(list_samples(corpus), list_samples(whole)[kept])
     assert any("1 unusable clips were skipped" in note for note in corpus.manifest.notes)
     with pytest.raises(InputError, match=r"1 of 6 clips of mine cannot be used"):
         read(frame)

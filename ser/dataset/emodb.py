@@ -9,12 +9,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from ser.dataset.files import find_audio
+from ser.dataset.files import find_audio, read_names
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
-from ser.errors import InputError
 
 EMOTIONS = {
     "W": "anger",
@@ -86,20 +83,10 @@ class EmoDB:
             InputError: no such folder, or no file named as EmoDB names its own.
         """
         files = find_audio(self.root, self.name, "wav")
-        rows = [parse_name(path) for path in files]
-        known = [row for row in rows if row]
-        if not known:
-            raise InputError(
-                f"dataset.root={self.root}: none of its {len(files)} audio files is named like EmoDB's, "
-                f"e.g. {files[0].name}",
-                expected="names like 03a01Fa.wav (speaker, text, emotion letter, version)",
-                remedy="point dataset.root at the folder that holds EmoDB's wav/",
-            )
-        frame = pd.DataFrame(known).assign(language=INFO.language)
-        notes = INFO.compare(self.name, frame)
-        if len(known) < len(files):
-            notes.append(f"{self.name}: {len(files) - len(known)} audio files not named like EmoDB's were left out")
-        return Manifest(self.name, frame, tuple(notes)).with_emotions(self.emotions)
+        expected = "03a01Fa.wav (speaker, text, emotion letter, version)"
+        frame, notes = read_names(files, parse_name, self.root, self.name, "EmoDB", expected)
+        notes = [*INFO.compare(self.name, frame), *notes]
+        return Manifest(self.name, frame.assign(language=INFO.language), tuple(notes)).with_emotions(self.emotions)
 
 
 def parse_name(path: Path) -> dict[str, object] | None:

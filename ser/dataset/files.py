@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from ser.errors import InputError
 
@@ -41,3 +46,82 @@ def check_root(root: Path, name: str) -> None:
             expected=f"the folder of {name} as its publisher lays it out",
             remedy=f"pass dataset.root=<folder>, or set SER_DATA to the folder that holds {name}/",
         )
+
+
+def read_names(
+    files: Sequence[Path],
+    parse: Callable[[Path], dict[str, object] | None],
+    root: Path,
+    name: str,
+    corpus: str,
+    expected: str,
+) -> tuple[pd.DataFrame, list[str]]:
+    """The manifest rows that file names give, one a clip, and notes on the files that give none.
+
+    Copies in circulation hold the same files twice (a folder nested in itself, ``.wav`` beside ``.flac``): of files
+    with the same clip id the first is taken.
+
+    Args:
+        files: sorted audio files, at least one.
+        parse: row of a file, with its ``clip``; ``None`` if its name is not the corpus's.
+        root: what the user passed as ``dataset.root``.
+        name: what results call the corpus.
+        corpus: what its publisher calls it.
+        expected: what its names look like.
+
+    Raises:
+        InputError: no file is named like the corpus's own.
+    """
+    rows = [row for path in files if (row := parse(path))]
+    if not rows:
+        raise InputError(
+            f"dataset.root={root}: none of its {len(files)} audio files is named like {corpus}'s, e.g. {files[0].name}",
+            expected=f"names like {expected}",
+            remedy=f"point dataset.root at {corpus}'s top folder or at the folder with its audio",
+        )
+    frame = pd.DataFrame(rows).drop_duplicates("clip", ignore_index=True)
+    notes = []
+    if len(frame) < len(rows):
+        notes.append(
+            f"{name}: {len(rows) - len(frame)} audio files repeat a clip's name (a copy nested in itself?); "
+            "the first of each is used"
+        )
+    if len(rows) < len(files):
+        notes.append(f"{name}: {len(files) - len(rows)} audio files not named like {corpus}'s were left out")
+    return frame, notes
+
+
+def find_beside(files: Sequence[Path], root: Path, table: str) -> Path | None:
+    """A publisher's table next to the audio, or in a folder above it up to the one that holds ``root``."""
+    top = root.absolute().parent
+    for folder in dict.fromkeys([root.absolute(), *files[0].absolute().parents, top]):
+        if folder.is_relative_to(top) and (folder / table).is_file():
+            return folder / table
+    return None
+
+
+def read_details(table: Path, key: str, columns: Mapping[str, str], separator: str = ",") -> pd.DataFrame:
+    """Columns of a publisher's table as text without stray blanks, renamed, by ``key``; the first row of each key.
+
+    Raises:
+        InputError: not a table, or a column is missing.
+    """
+    quoting = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
+    options: dict[str, Any] = {"sep": separator, "quoting": quoting, "dtype": str, "keep_default_na": False}
+    try:
+        frame = pd.read_csv(table, encoding="utf-8-sig", **options)
+    except ValueError as error:
+        raise InputError(
+            f"{table}: cannot be read: {error}",
+            expected=f"a table with columns {', '.join([key, *columns])}",
+            remedy="restore the publisher's table, or take it away",
+        ) from error
+    missing = [column for column in (key, *columns) if column not in frame]
+    if missing:
+        raise InputError(
+            f"{table}: no column {', '.join(missing)}",
+            expected=f"{', '.join([key, *columns])}; found {', '.join(frame.columns)}",
+            remedy="restore the publisher's table, or take it away",
+        )
+    frame = frame.apply(lambda column: column.str.strip()).drop_duplicates(key).set_index(key)
+    return frame[list(columns)].rename(columns=dict(columns)).replace("", None)

@@ -17,6 +17,7 @@ WITHOUT_EFFECT = (
     "resume",
     "report",
     "metrics",
+    "data.roots",
     "dataset.root",
     "dataset.path",
     "dataset.jobs",
@@ -36,8 +37,9 @@ def select_effective(config: Mapping[str, Any], uses_trainer: bool) -> dict[str,
         config: the resolved config as plain containers.
         uses_trainer: whether the head is trained by epochs; if not, :data:`TRAINING_GROUPS` are left out.
     """
-    without = {*WITHOUT_EFFECT, *(() if uses_trainer else TRAINING_GROUPS)}
-    return _prune(config, without, "")
+    corpora = config.get("data", {}).get("corpora") or {}
+    places = {f"data.corpora.{name}.{key}" for name in corpora for key in ("root", "path", "jobs")}
+    return _prune(config, {*WITHOUT_EFFECT, *places, *(() if uses_trainer else TRAINING_GROUPS)}, "")
 
 
 def hash_run(

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from ser.dataset.harmonise import EMOTION_SYNONYMS, harmonise
@@ -49,8 +50,62 @@ def test_columns_and_codes_are_mapped(tmp_path):
 
 
 def test_columns_that_are_not_mapped_are_kept(tmp_path):
-    rows = [[*row, extra] for row, extra in zip(ROWS, ["arousal", "0.1", "0.2", "0.3"], strict=True)]
-    assert Table(write(tmp_path / "clips.csv", rows)).load().frame["arousal"].tolist() == ["0.1", "0.2", "0.3"]
+    rows = [[*row, extra] for row, extra in zip(ROWS, ["intensity", "01", "02", "03"], strict=True)]
+    assert Table(write(tmp_path / "clips.csv", rows)).load().frame["intensity"].tolist() == ["01", "02", "03"]
+
+
+def test_dimensions_are_numbers(tmp_path):
+    rows = [[*row, extra] for row, extra in zip(ROWS, ["Act", "0.1", "", "3"], strict=True)]
+    table = Table(write(tmp_path / "clips.csv", rows), columns={"arousal": "Act"})
+    assert table.load().frame["arousal"].tolist() == pytest.approx([0.1, float("nan"), 3], nan_ok=True)
+    rows[1][-1] = "0,1 "
+    with pytest.raises(InputError, match=r"(?s)arousal is not a number in 1 rows, e.g. '0,1'.*point"):
+        Table(write(tmp_path / "clips.csv", rows, ";"), columns={"arousal": "Act"}).load()
+
+
+def test_a_tsv_may_hold_commas(tmp_path):
+    rows = [["path", "emotion", "speaker", "text, as said"], ["a.wav", "sad", "1", "no, no, no"]]
+    frame = Table(write(tmp_path / "clips.tsv", rows, "\t")).load().frame
+    assert frame["text, as said"].tolist() == ["no, no, no"]
+
+
+def write_parquet(target, index=None, **columns):
+    table = pd.DataFrame({column: [*values] for column, values in columns.items()})
+    (table.set_index(index) if index else table).to_parquet(target)
+    return target
+
+
+def test_parquet_keeps_numbers_and_makes_text_of_the_rest(tmp_path):
+    path = write_parquet(
+        tmp_path / "clips.parquet",
+        path=["a.wav", "b.wav"],
+        emotion=pd.Categorical(["joy ", "sad"]),
+        speaker=[3, 8],
+        when=pd.to_datetime(["2020-01-01", "2021-01-01"]),
+        sure=[True, False],
+        arousal=np.float32([0.5, np.nan]),
+        text=[" ja", None],
+        age=[31, 40],
+    )
+    frame = Table(path).load().frame
+    assert frame["emotion"].tolist() == ["happiness", "sadness"]
+    assert frame["speaker"].tolist() == ["3", "8"] and frame["age"].tolist() == [31, 40]
+    assert frame["arousal"].tolist() == pytest.approx([0.5, float("nan")], nan_ok=True)
+    assert frame["text"].tolist()[0] == "ja" and frame["text"].isna().tolist() == [False, True]
+    assert frame["sure"].tolist() == ["True", "False"] and frame["when"][0].startswith("2020-01-01")
+    assert frame["path"].tolist() == [str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]
+
+
+def test_the_index_of_a_parquet_table_is_a_column(tmp_path):
+    path = write_parquet(tmp_path / "clips.parquet", index="file", file=["a.wav"], emotion=["fear"], speaker=["03"])
+    frame = Table(path, columns={"path": "file"}).load().frame
+    assert frame[["clip", "speaker"]].to_numpy().tolist() == [["a", "03"]]
+
+
+def test_what_is_not_a_parquet_table(tmp_path):
+    (tmp_path / "clips.parquet").write_text("path,emotion,speaker\na.wav,fear,1\n")
+    with pytest.raises(InputError, match=r"(?s)clips.parquet: not a table.*a Parquet file"):
+        Table(tmp_path / "clips.parquet").load()
 
 
 def test_a_column_mapped_over_one_of_the_same_name_wins(tmp_path):
