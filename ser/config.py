@@ -11,7 +11,7 @@ from ser.errors import InputError
 from ser.paths import find_shipped
 
 #: Keys of ``dataset`` that every corpus has, beside those of its own choice.
-SHARED = ("emotions", "target", "merge")
+SHARED = ("emotions", "target", "merge", "variant")
 #: Mappings whose keys are the user's own; Hydra would take a new key for a misspelt one.
 FREE = ("data.roots", "dataset.merge", "dataset.values", "dataset.columns")
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import pandas as pd
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from ser.audio.inspect import drop_bad_clips, fingerprint, inspect_clips
+from ser.audio.duration import Chunk, expand_chunks
+from ser.audio.inspect import describe_shortfall, drop_bad_clips, fingerprint, inspect_clips
 from ser.audio.prepare import Preparation
 from ser.config import SHARED
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 from ser.dataset.target import choose_target, merge_emotions
+from ser.dataset.variant import ORIGINAL, check_use, swap_audio
 from ser.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -35,22 +37,33 @@ class Corpus:
 
     Attributes:
         manifest: without the clips that were skipped; its frame has also ``dataset``, ``digest`` (content hash of the
-            prepared waveform) and ``samples`` (its length).
+            prepared waveform), ``samples`` (its length), and where it lies in its file (``offset``, ``begin``,
+            ``valid``; :class:`ser.audio.prepare.Prepared`). Windows of a longer clip have its id as ``source``.
+        training: the rows as they train and validate, where a variant of the audio does one side; else ``None``.
+        preparation: how these very rows become waveforms.
         rate: of the prepared waveforms, in Hz.
         fingerprint: one hash over contents and labels.
         skipped: number of unusable clips left out.
+        excluded: number of clips left out for their duration.
         info: published facts by corpus.
         train: corpora that train; empty where one corpus is both.
         test: corpora that are tested.
     """
 
     manifest: Manifest
+    training: pd.DataFrame | None
+    preparation: Preparation
     rate: int
     fingerprint: str
     skipped: int
+    excluded: int
     info: Mapping[str, CorpusInfo] = field(default_factory=dict)
     train: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+
+    def as_trained(self) -> pd.DataFrame:
+        """The rows as they train and validate."""
+        return self.manifest.frame if self.training is None else self.training
 
     def describe(self) -> dict[str, object]:
         """What a report says of it."""
@@ -64,6 +77,7 @@ class Corpus:
             "gender": frame.drop_duplicates("speaker")["gender"].fillna("unknown").value_counts().to_dict(),
             "hours": round(float(frame["samples"].sum()) / self.rate / 3600, 4),
             "skipped": self.skipped,
+            "excluded": self.excluded,
             "fingerprint": self.fingerprint,
             "licence": "; ".join(f"{info.title}: {info.licence}" for info in published),
             "citation": "; ".join(info.citation for info in published),
@@ -79,6 +93,7 @@ class Selection:
         emotions: harmonised names to keep; ``None`` keeps all.
         merge: emotions that count as others.
         target: ``emotion``, or ``one_vs_rest:<emotion>``.
+        variant: ``root``, ``map``, ``use`` and ``name`` of other audio of the same clips; without ``root``, none.
         min_speaker_share: leave out emotions that fewer than this share of the speakers show.
         on_bad_audio: ``fail`` or ``skip``.
     """
@@ -86,12 +101,14 @@ class Selection:
     emotions: Sequence[str] | None = None
     merge: Mapping[str, str] = field(default_factory=dict)
     target: str = "emotion"
+    variant: Mapping[str, Any] = field(default_factory=dict)
     min_speaker_share: float = 0.0
     on_bad_audio: str = "fail"
 
     def __post_init__(self) -> None:
         if self.on_bad_audio not in ("fail", "skip"):
             raise InputError(f"on_bad_audio={self.on_bad_audio}", expected="fail or skip")
+        check_use(self.variant.get("use", "both"))
 
 
 def read_corpora(config: DictConfig, preparation: Preparation, rate: int) -> Corpus:
@@ -111,7 +128,10 @@ def read_corpora(config: DictConfig, preparation: Preparation, rate: int) -> Cor
 
 
 def read_corpus(
-    dataset: Dataset, preparation: Preparation, rate: int, selection: Selection = Selection()  # noqa: B008 - frozen
+    dataset: Dataset,
+    preparation: Preparation,
+    rate: int,
+    selection: Selection = Selection(),
 ) -> Corpus:
     """Load one manifest, choose what to tell apart, and read every file once.
 
@@ -121,19 +141,50 @@ def read_corpus(
     manifest = merge_emotions(dataset.load(), selection.merge).with_emotions(selection.emotions)
     manifest = choose_target(drop_rare_emotions(manifest, selection.min_speaker_share), selection.target)
     check_emotions(manifest)
-    found = len(manifest)
-    clips = inspect_clips(manifest.frame, preparation, rate)
+    chunk = preparation.duration if isinstance(preparation.duration, Chunk) else None
+    clips = found = inspect_clips(manifest.frame, replace(preparation, duration=None) if chunk else preparation, rate)
     manifest, clips = drop_bad_clips(manifest, clips, selection.on_bad_audio)
     check_emotions(manifest)
-    for note in manifest.notes:
+    if chunk:
+        # The windows lie within what trimming left, so they are cut out of the file as they are.
+        manifest = Manifest(manifest.name, expand_chunks(manifest.frame, clips, rate, chunk), manifest.notes)
+        preparation = replace(preparation, trim=None)
+        clips = inspect_clips(manifest.frame, preparation, rate)
+        manifest, clips = drop_bad_clips(manifest, clips, "skip")
+    notes = [*manifest.notes, *filter(None, [describe_shortfall(clips)])]
+    for note in notes:
         log.warning(note)
-    # The manifest keeps its order, so what was found stands beside the clip it was found in.
-    frame = manifest.frame.assign(
-        dataset=manifest.name, digest=clips["digest"].to_numpy(dtype=str), samples=clips["samples"].to_numpy()
+    frame = add_findings(manifest.frame.assign(dataset=manifest.name), clips)
+    training = None
+    if selection.variant.get("root"):
+        varied = read_variant(frame.assign(variant=ORIGINAL), preparation, rate, selection.variant)
+        use = selection.variant["use"]
+        training = frame.assign(variant=ORIGINAL) if use == "test" else varied
+        frame = frame.assign(variant=ORIGINAL) if use == "train" else varied
+    manifest = Manifest(manifest.name, frame, tuple(notes))
+    return Corpus(
+        manifest,
+        training,
+        preparation,
+        rate,
+        fingerprint(frame, [] if training is None else training["digest"]),
+        skipped=int((found["problem"] != "").sum()),
+        excluded=int((found["excluded"] != "").sum()),
+        info={manifest.name: dataset.info} if hasattr(dataset, "info") else {},
     )
-    manifest = Manifest(manifest.name, frame, manifest.notes)
-    info = {manifest.name: dataset.info} if hasattr(dataset, "info") else {}
-    return Corpus(manifest, rate, fingerprint(frame, frame["digest"]), found - len(manifest), info)
+
+
+def add_findings(frame: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a manifest with what was found in their files, which is in the same order."""
+    return frame.assign(**{name: clips[name].to_numpy() for name in ("digest", "samples", "offset", "begin", "valid")})
+
+
+def read_variant(frame: pd.DataFrame, preparation: Preparation, rate: int, variant: Mapping[str, Any]) -> pd.DataFrame:
+    """The same clips as other audio, every file read once; unusable files are refused, whatever the policy."""
+    varied = swap_audio(frame, variant["root"], variant["map"], variant["name"])
+    clips = inspect_clips(varied, preparation, rate)
+    drop_bad_clips(Manifest(variant["name"], varied), clips, "fail")
+    return add_findings(varied, clips)
 
 
 def make_dataset(settings: Mapping[str, Any]) -> Dataset:
@@ -157,30 +208,45 @@ def join_corpora(corpora: Mapping[str, Corpus], train: tuple[str, ...], test: tu
             expected=f"at least two; {listing}",
             remedy="choose other corpora, or map emotions with dataset.merge",
         )
-    frames, notes = [], []
+    notes: list[str] = []
     for name, corpus in corpora.items():
         frame = corpus.manifest.frame
         dropped = frame[~frame["emotion"].isin(common)]["emotion"].value_counts().sort_index()
         if len(dropped):
             listing = ", ".join(f"{emotion} {count}" for emotion, count in dropped.items())
             notes.append(f"{name}: clips of emotions that not all corpora have were left out: {listing}")
-        frame = frame[frame["emotion"].isin(common)].assign(dataset=name)
-        for column in ("clip", "speaker", "sentence", "session"):
-            frame[column] = (name + "/" + frame[column]).where(frame[column].notna(), None)
-        frames.append(frame)
-        notes += corpus.manifest.notes
-    for note in notes[: len(notes) - sum(len(corpus.manifest.notes) for corpus in corpora.values())]:
-        log.warning(note)
-    whole = Manifest("+".join(corpora), pd.concat(frames, ignore_index=True), tuple(notes))
+            log.warning(notes[-1])
+    notes += [note for corpus in corpora.values() for note in corpus.manifest.notes]
+
+    def stack(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        return pd.concat([name_after(name, frame[frame["emotion"].isin(common)]) for name, frame in frames.items()])
+
+    tested = stack({name: corpus.manifest.frame for name, corpus in corpora.items()})
+    variants = any(corpus.training is not None for corpus in corpora.values())
+    trained = stack({name: corpus.as_trained() for name, corpus in corpora.items()}) if variants else None
+    whole = Manifest("+".join(corpora), tested, tuple(notes))
+    first = next(iter(corpora.values()))
     return Corpus(
         manifest=whole,
-        rate=next(iter(corpora.values())).rate,
-        fingerprint=fingerprint(whole.frame, whole.frame["digest"]),
+        training=None if trained is None else trained.sort_values("clip", ignore_index=True),
+        preparation=first.preparation,
+        rate=first.rate,
+        fingerprint=fingerprint(whole.frame, [corpus.fingerprint for corpus in corpora.values()]),
         skipped=sum(corpus.skipped for corpus in corpora.values()),
+        excluded=sum(corpus.excluded for corpus in corpora.values()),
         info={name: info for corpus in corpora.values() for name, info in corpus.info.items()},
         train=train,
         test=test,
     )
+
+
+def name_after(corpus: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose ids carry the corpus's name, so that no speaker or sentence is taken for another corpus's."""
+    named = frame.assign(dataset=corpus)
+    for column in ("clip", "source", "speaker", "sentence", "session"):
+        if column in frame:
+            named[column] = (corpus + "/" + frame[column]).where(frame[column].notna(), None)
+    return named
 
 
 def drop_rare_emotions(manifest: Manifest, min_speaker_share: float) -> Manifest:

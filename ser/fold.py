@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ser.head.data import Head, Model, Part, Workspace
+from ser.head.data import Head, Model, Part, Workspace, join_parts
 from ser.predictions import tabulate_predictions
 from ser.results import CHECKPOINTS, read_json, write_json
 from ser.split.fold import Fold
+from ser.vote import vote_by_source
 
 if TYPE_CHECKING:
     from ser.training.fit import Training
@@ -46,6 +47,7 @@ class Recipe:
         emotions: all emotions of the run.
         columns: manifest columns that predictions carry along.
         select_training: training rows to the rows that train, some of them perhaps repeatedly.
+        copies: augmented copies of all clips; those of training rows train as well.
     """
 
     head: Head
@@ -54,14 +56,18 @@ class Recipe:
     emotions: Sequence[str]
     columns: Sequence[str]
     select_training: Callable[[np.ndarray], np.ndarray]
+    copies: Sequence[Part] = ()
 
 
-def run_fold(recipe: Recipe, everything: Part, fold: Fold, run: Path, log_metrics: Callable[..., None]) -> FoldResult:
+def run_fold(
+    recipe: Recipe, trained: Part, tested: Part, fold: Fold, run: Path, log_metrics: Callable[..., None]
+) -> FoldResult:
     """Fit and score one fold, or read what it left if it was done before the run was killed.
 
     Args:
         recipe: head, backbone and training.
-        everything: all clips of the corpus.
+        trained: all clips of the corpus as they train and validate.
+        tested: all clips as they are tested; the same unless a variant of the audio is used on one side.
         fold: which of them are whose.
         run: the run's directory.
         log_metrics: takes metrics and an epoch.
@@ -77,9 +83,11 @@ def run_fold(recipe: Recipe, everything: Part, fold: Fold, run: Path, log_metric
         log_metrics({f"fold-{fold.index}/{name}": value for name, value in metrics.items()}, epoch)
 
     workspace = Workspace(folder, recipe.make_backbone, recipe.training, log_epoch)
-    validation = everything.take(fold.validation) if len(fold.validation) else None
-    model = fit_model(recipe, everything.take(recipe.select_training(fold.train)), validation, workspace)
-    test = predict_part(recipe, model, everything.take(fold.test), fold)
+    validation = trained.take(fold.validation) if len(fold.validation) else None
+    rows = recipe.select_training(fold.train)
+    train = join_parts([part.take(rows) for part in (trained, *recipe.copies)])
+    model = fit_model(recipe, train, validation, workspace)
+    test = predict_part(recipe, model, tested.take(fold.test), fold)
     test.to_parquet(folder / TEST, index=False)
     if validation is not None:
         predict_part(recipe, model, validation, fold).to_parquet(folder / VALIDATION, index=False)
@@ -99,7 +107,7 @@ def fit_model(recipe: Recipe, train: Part, validation: Part | None, workspace: W
 
 def predict_part(recipe: Recipe, model: Model, part: Part, fold: Fold) -> pd.DataFrame:
     """Prediction rows of one part."""
-    predictions = model.predict(part)
+    part, predictions = vote_by_source(part, model.predict(part))
     corpora = part.frame["dataset"].to_numpy(dtype=str)
     return tabulate_predictions(part, predictions, recipe.emotions, corpora, fold.name, recipe.columns)
 

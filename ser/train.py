@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ser import metrics
+from ser.audio.cache import AudioCache
 from ser.audio.prepare import Preparation
 from ser.backbone.extract import extract_features
 from ser.corpus import Corpus, read_corpora
@@ -32,7 +33,7 @@ from ser.predictions import complete_predictions
 from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_results
 from ser.split.across import split_across
 from ser.split.base import Splitter, as_names
-from ser.split.fold import Split, describe_balance, tabulate_split
+from ser.split.fold import Split, check_leaks, describe_balance, tabulate_split
 from ser.split.training import repeat_rare, take_fraction
 from ser.tracking.environment import describe_environment
 from ser.tracking.key import flatten, hash_run, select_effective
@@ -41,6 +42,7 @@ from ser.tracking.tracker import TrackedRun, Tracker
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+    from ser.augmentation.base import Augmentation
     from ser.training.fit import Training
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Choices:
     backbone: Any
     head: Head
     training: Training | None
+    augmentation: Augmentation | None
     preparation: Preparation
     tracker: Tracker
 
@@ -77,7 +80,9 @@ class Choices:
         training = build_training(config) if head.uses_trainer else None
         tracker = instantiate(config.tracking)
         tracker.connect()
-        return cls(backbone, head, training, instantiate(config.audio), tracker)
+        cache = AudioCache(Path(config.paths.cache) / "audio")
+        preparation = replace(instantiate(config.audio), cache=cache)
+        return cls(backbone, head, training, make_augmentation(config), preparation, tracker)
 
 
 def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
@@ -133,16 +138,18 @@ def evaluate(
 ) -> dict[str, float | None]:
     """Fit and score all folds, write and log the results; returns the metrics."""
     began = time.perf_counter()
-    everything = gather_clips(config, choices, corpus)
+    tested = gather_clips(config, choices, corpus, corpus.manifest.frame)
+    trained = tested if corpus.training is None else gather_clips(config, choices, corpus, corpus.training)
     recipe = Recipe(
         head=choices.head,
         make_backbone=lambda: instantiate(config.backbone),
         training=choices.training,
         emotions=corpus.manifest.emotions,
-        columns=list(config.metrics.by),
+        columns=list(dict.fromkeys([*config.metrics.by, *corpus.manifest.frame.columns.intersection(["variant"])])),
+        copies=gather_copies(config, choices, corpus, split),
         select_training=lambda rows: repeat_rare(corpus.manifest.frame, rows, config.data.oversample, config.seed),
     )
-    folds = [run_fold(recipe, everything, fold, folder, run.log_metrics) for fold in split.folds]
+    folds = [run_fold(recipe, trained, tested, fold, folder, run.log_metrics) for fold in split.folds]
     evaluations = complete_evaluations(corpus, [fold.test for fold in folds], run.run_id, key)
     test = pd.concat(evaluations.values(), ignore_index=True)
     validation = [fold.validation for fold in folds if len(fold.validation)]
@@ -158,7 +165,8 @@ def evaluate(
     if validation:
         tables["validation.parquet"] = complete_predictions(validation, run.run_id, key, "val")
         scores |= metrics.score(tables["validation.parquet"], "val", config.metrics.by)
-    scores |= {"audio/skipped": float(corpus.skipped), "seconds": time.perf_counter() - began}
+    scores |= {"audio/skipped": float(corpus.skipped), "audio/excluded": float(corpus.excluded)}
+    scores |= {"seconds": time.perf_counter() - began}
     records = {
         "dataset.json": corpus.describe(),
         "notes.json": list_notes([*corpus.manifest.notes, *split.notes]),
@@ -173,14 +181,41 @@ def evaluate(
     return written
 
 
-def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus) -> Part:
-    """All clips, with features where the backbone is frozen."""
-    frame = corpus.manifest.frame
+def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus, frame: pd.DataFrame) -> Part:
+    """All clips as one frame has them, with features where the backbone is frozen."""
     features = None
     if not choices.backbone.trains:
         store = Path(config.paths.cache) / "features"
-        features = extract_features(choices.backbone, frame, frame["digest"].tolist(), choices.preparation, store)
-    return Part(frame, frame["samples"].to_numpy(), features, choices.preparation)
+        features = extract_features(choices.backbone, frame, frame["digest"].tolist(), corpus.preparation, store)
+    return Part(frame, frame["samples"].to_numpy(), features, corpus.preparation)
+
+
+def gather_copies(config: DictConfig, choices: Choices, corpus: Corpus, split: Split) -> list[Part]:
+    """Augmented copies of all clips that train, for a frozen backbone; each is a part like the original's."""
+    if choices.augmentation is None or choices.backbone.trains:
+        return []
+    from ser.augmentation.copies import CopyExtractor  # imports torch, which a run without augmentation may not need
+
+    frame, store = corpus.as_trained(), Path(config.paths.cache) / "features"
+    rows = np.unique(np.concatenate([fold.train for fold in split.folds]))
+    trained, digests = frame.iloc[rows], frame["digest"].iloc[rows].tolist()
+    parts = []
+    for copy in range(config.augmentation.copies):
+        extractor = CopyExtractor(choices.backbone, choices.augmentation, config.seed, copy)
+        variants = extract_features(extractor, trained, digests, corpus.preparation, store)
+        for variant in np.moveaxis(variants, 1, 0):
+            features = np.full((len(frame), variant.shape[1]), np.nan, dtype=variant.dtype)
+            features[rows] = variant
+            parts.append(Part(frame, frame["samples"].to_numpy(), features, corpus.preparation))
+    return parts
+
+
+def make_augmentation(config: DictConfig) -> Augmentation | None:
+    """The augmentation, or ``None`` where none is chosen."""
+    if config.augmentation.copies < 1:
+        raise InputError(f"augmentation.copies={config.augmentation.copies}", expected="1 or more")
+    own = {key: value for key, value in config.augmentation.items() if key != "copies"}
+    return instantiate(own) if own else None
 
 
 def divide(config: DictConfig, corpus: Corpus, validation: bool) -> Split:
@@ -190,6 +225,8 @@ def divide(config: DictConfig, corpus: Corpus, validation: bool) -> Split:
         split = split_across(splitter, corpus.manifest, corpus.train, corpus.test, validation)
     else:
         split = splitter.split(corpus.manifest, validation)
+    if "source" in corpus.manifest.frame:
+        check_leaks(corpus.manifest.frame, split.folds, ["source"])
     return take_fraction(corpus.manifest.frame, split, config.data.fraction, config.data.fraction_seed)
 
 

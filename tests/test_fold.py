@@ -24,14 +24,19 @@ def make_fold(part, validation=None, test="03"):
 
 def make_recipe(head=None, training=None):
     return Recipe(
-        head or EstimatorHead(LogisticRegression()), lambda: None, training, EMOTIONS, ["gender", "take"], lambda rows: rows
+        head or EstimatorHead(LogisticRegression()),
+        lambda: None,
+        training,
+        EMOTIONS,
+        ["gender", "take"],
+        lambda rows: rows,
     )
 
 
 def run(folder, part, fold=None, recipe=None):
     logged = []
     result = run_fold(
-        recipe or make_recipe(), part, fold or make_fold(part), folder, lambda m, epoch: logged.append((epoch, m))
+        recipe or make_recipe(), part, part, fold or make_fold(part), folder, lambda m, epoch: logged.append((epoch, m))
     )
     return result, logged
 

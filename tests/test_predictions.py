@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser.head.data import Predictions
+from ser.head.data import Part, Predictions, Values
 from ser.predictions import complete_predictions, tabulate_predictions
 
 DESIGNED = [
@@ -83,3 +83,33 @@ def test_types_do_not_depend_on_what_is_missing(build_part, tmp_path, gender):
     assert {str(read[column].dtype) for column in DESIGNED[2:]} <= {"string", "str", "object"}
     assert read["sentence"].isna().all() and read["gender"].isna().all() == (gender is None)
     assert {str(read[f"p_{emotion}"].dtype) for emotion in EMOTIONS} == {"float64"}
+
+
+def tabulate_rated(part, fold="03", extra=()):
+    rng = np.random.default_rng(0)
+    dimensions = ("valence", "arousal")
+    ratings = rng.normal(size=(len(part), 2))
+    rated = Part(part.frame, part.samples, part.features, part.preparation, ratings, dimensions)
+    found = Values(dimensions, rng.normal(size=(len(part), 2)).astype(np.float32))
+    return rated, found, tabulate_predictions(rated, found, EMOTIONS, "mine", fold, extra)
+
+
+def test_dimensions_have_true_and_predicted_columns_of_their_own(build_part, tmp_path):
+    part = build_part(speakers=3, takes=2).take(np.array([17, 0, 8]))
+    rated, found, table = tabulate_rated(part, extra=["take"])
+    whole = complete_predictions([table], "run1", "key1", "test")
+    columns = ["true_valence", "true_arousal", "pred_valence", "pred_arousal"]
+    assert whole.columns.tolist() == [*DESIGNED[:-2], *columns, "take"]
+    assert whole["clip"].tolist() == ["02-sadness-1", "00-anger-0", "01-neutral-0"]
+    np.testing.assert_array_equal(whole[columns[:2]], rated.targets)
+    np.testing.assert_array_equal(whole[columns[2:]], found.predicted)
+    whole.to_parquet(tmp_path / "predictions.parquet")
+    read = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert {str(read[column].dtype) for column in columns} == {"float64"}
+
+
+def test_clips_of_several_corpora_keep_their_names(build_part):
+    part = build_part(speakers=2, takes=1)
+    names = np.array(["one", "two"] * 3)
+    rated, found, _ = tabulate_rated(part)
+    assert tabulate_predictions(rated, found, EMOTIONS, names, "a")["dataset"].tolist() == names.tolist()

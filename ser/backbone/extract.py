@@ -50,8 +50,9 @@ def extract_features(
 
         def compute(digest: str) -> None:
             path, start, end = place[digest]
-            waveform = preparation.read(path, extractor.rate, *(None if np.isnan(t) else t for t in (start, end)))
-            store.write(digest, extractor.compute(waveform))
+            clip = preparation.prepare(path, extractor.rate, *(None if np.isnan(t) else t for t in (start, end)))
+            # Functionals are of the clip; zeros that only make it longer would count as pauses.
+            store.write(digest, extractor.compute(clip.waveform[clip.begin : clip.begin + clip.valid]))
 
         log.info("extracting features of %d of %d clips", len(missing), len(digests))
         computed = 0

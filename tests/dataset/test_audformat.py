@@ -190,8 +190,20 @@ def test_wrong_folders(tmp_path):
 @pytest.mark.parametrize("text", ["a: [", "name: x\n", "- 1\n", ""])
 def test_a_header_that_is_none(tmp_path, text):
     (tmp_path / "db.yaml").write_text(text)
-    with pytest.raises(InputError, match="db.yaml: not the header of an audformat database|no tables"):
+    with pytest.raises(InputError, match=r"db.yaml: not the header of an audformat database|no tables"):
         Audformat(tmp_path).load()
+
+
+def test_a_table_that_is_not_there(tmp_path, write_tone):
+    (save(build(), tmp_path, write_tone) / "db.files.csv").unlink()
+    with pytest.raises(InputError, match=r"(?s)db.yaml: a table cannot be read.*No file found.*db.files"):
+        Audformat(tmp_path).load()
+
+
+def test_a_language_without_a_short_code(tmp_path, write_tone):
+    database = build()
+    database.languages = ["nds"]
+    assert set(Audformat(save(database, tmp_path, write_tone)).load().frame["language"]) == {"nds"}
 
 
 def test_without_the_extra(tmp_path, monkeypatch):

@@ -146,10 +146,10 @@ def test_the_four_classes(corpus):
     assert four["rated_happiness"].tolist() == pytest.approx([0, 0, 1, 2 / 3]) and "rated_excitement" not in four
 
 
-def test_one_folder_deeper(corpus):
-    (corpus.parent / "top").mkdir()
-    corpus.rename(corpus.parent / "top" / "IEMOCAP_full_release")
-    assert len(IEMOCAP(corpus.parent / "top").load()) == 5
+def test_one_folder_deeper(corpus, tmp_path_factory):
+    top = tmp_path_factory.mktemp("top")
+    corpus.rename(top / "IEMOCAP_full_release")
+    assert len(IEMOCAP(top).load()) == 5
 
 
 @pytest.mark.parametrize(("option", "value"), [("style", "spontaneous"), ("excited", "anger")])

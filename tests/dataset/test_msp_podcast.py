@@ -110,14 +110,14 @@ def test_json_gives_the_same_manifest(release):
     assert copy.frame.equals(original.frame) and copy.notes == original.notes
 
 
-def test_older_spellings_and_folders(release):
+def test_older_spellings_and_folders(release, tmp_path_factory):
     (release / "Labels" / "labels_consensus.csv").unlink()
     rows = [[*row[:-1], row[-1].replace("Development", "Validation")] for row in ROWS]
     write_labels(release, word="concensus", rows=rows)
     (release / "Audios").rename(release / "Audio")
-    (release.parent / "top").mkdir()
-    release.rename(release.parent / "top" / "MSP-PODCAST-Publish-1.8")
-    frame = MSPPodcast(release.parent / "top").load().frame
+    top = tmp_path_factory.mktemp("top")
+    release.rename(top / "MSP-PODCAST-Publish-1.8")
+    frame = MSPPodcast(top).load().frame
     assert frame["split"].tolist() == ["train", "train", "validation", "test"]
 
 

@@ -1,6 +1,11 @@
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from hydra.utils import get_class
+from omegaconf import OmegaConf
 
 from ser.dataset.harmonise import EMOTION_SYNONYMS, harmonise
 from ser.dataset.manifest import EMOTIONS
@@ -201,3 +206,20 @@ def test_a_gap_stays_a_gap(gap):
 
 def test_synonyms_lead_to_known_names_only():
     assert set(EMOTION_SYNONYMS.values()) <= set(EMOTIONS)
+
+
+CONF = Path(__file__).parents[2] / "conf" / "dataset"
+
+
+@pytest.mark.parametrize("name", ["audformat", "csv", "emozionalmente", "iemocap", "msp_improv", "msp_podcast"])
+def test_a_configuration_has_its_class_s_options_and_defaults(name, monkeypatch):
+    monkeypatch.setenv("SER_DATA", "/data")
+    path = CONF / f"{name}.yaml"
+    config = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    target = get_class(config.pop("_target_"))
+    options = dict(inspect.signature(target).parameters)
+    del options["emotions"]  # in conf/train.yaml, for every choice
+    assert set(config) == set(options) and path.read_text().startswith("# ")
+    for key in set(options) - {"root", "path", "columns", "values"}:
+        assert config[key] == options[key].default
+    assert config["root"] == (f"/data/{name}" if name != "csv" else None)

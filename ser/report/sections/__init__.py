@@ -9,6 +9,7 @@ from ser.report.collect import Sweep
 from ser.report.sections.classes import build_classes
 from ser.report.sections.configurations import build_configurations
 from ser.report.sections.confusions import build_confusions
+from ser.report.sections.corpora import build_corpora
 from ser.report.sections.curves import build_curves
 from ser.report.sections.headline import build_headline
 from ser.report.sections.intervals import build_intervals
@@ -20,6 +21,7 @@ SECTIONS: tuple[Callable[[Sweep], Section | None], ...] = (
     build_headline,
     build_intervals,
     build_configurations,
+    build_corpora,
     build_runs,
     build_confusions,
     build_curves,
