@@ -109,7 +109,7 @@ def test_every_planted_defect_is_named(damaged, capsys):
     folder, names = damaged
     code, printed, record = check(folder, capsys=capsys)
     assert code == 1 and not record["passed"] and "NOT sound" in printed
-    unusable = {f["clips"][0].removesuffix(".wav"): f["text"] for f in record["findings"] if f["kind"] == "unusable"}
+    unusable = {f["clips"][0]: f["text"] for f in record["findings"] if f["kind"] == "unusable"}
     reasons = {
         "zero": "zero bytes", "text": "text, not audio: it begins 'Dies ist kein Ton", "truncated": "truncated: ",
         "nan": "non-finite samples (NaN or infinity): 1 of 12,801", "silent": "silent", "pointer": "Git LFS pointer",
@@ -125,7 +125,7 @@ def test_every_planted_defect_is_named(damaged, capsys):
         "mixed channels": ["stereo"], "mixed rate": ["fast"], "8 bit": ["coarse"], "mixed coding": ["coarse"],
     }.items():  # fmt: skip
         found = find(record, kind)
-        assert sorted(found["clips"]) == sorted(f"{names[clip]}.wav" for clip in clips), kind
+        assert sorted(found["clips"]) == sorted(names[clip] for clip in clips), kind
         assert found["severity"] in ("warning", "note") and names[clips[0]] in printed
     assert "96000 Hz in 1" in printed and "1 of 36 clips without transcript" in printed
 
@@ -134,10 +134,10 @@ def test_duplicates_are_judged_by_speaker_and_label(damaged, capsys):
     folder, names = damaged
     _, _, record = check(folder, capsys=capsys)
     groups = {f["severity"]: f for f in record["findings"] if f["kind"] == "duplicate"}
-    assert {c.removesuffix(".wav") for c in groups["warning"]["clips"]} == {names["same"], names["again"]}
-    assert {c.removesuffix(".wav") for c in groups["risk"]["clips"]} == {names["theirs"], names["theirs, too"]}
+    assert set(groups["warning"]["clips"]) == {names["same"], names["again"]}
+    assert set(groups["risk"]["clips"]) == {names["theirs"], names["theirs, too"]}
     assert "under 2 speakers" in groups["risk"]["text"]
-    assert {c.removesuffix(".wav") for c in groups["error"]["clips"]} == {names["contradicts"], names["contradicted"]}
+    assert set(groups["error"]["clips"]) == {names["contradicts"], names["contradicted"]}
     assert "with different labels" in groups["error"]["text"]
 
 
@@ -145,10 +145,10 @@ def test_the_table_of_clips_has_every_clip_and_its_findings(damaged, capsys):
     folder, names = damaged
     check(folder, capsys=capsys)
     clips = pd.read_csv(folder / "out" / "clips.csv").set_index("clip")
-    assert len(clips) == 36 and "Käthe ß 例.wav" in clips.index
-    assert clips.loc[f"{names['coarse']}.wav", "findings"] == "mixed coding; 8 bit"
-    assert clips.loc[f"{names['fast']}.wav", "rate"] == 96000
-    assert pd.isna(clips.loc["Käthe ß 例.wav", "findings"])
+    assert len(clips) == 36 and "Käthe ß 例" in clips.index
+    assert clips.loc[names["coarse"], "findings"] == "mixed coding; 8 bit"
+    assert clips.loc[names["fast"], "rate"] == 96000
+    assert pd.isna(clips.loc["Käthe ß 例", "findings"])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_table_of_clips_has_every_clip_and_its_findings(damaged, capsys):
         ({"sentence": [e for _ in range(4) for e in EMOTIONS for _ in range(2)]}, "one sentence per class"),
         ({"session": [e for _ in range(4) for e in EMOTIONS for _ in range(2)]}, "session × emotion"),
         ({"gender": [("female", "male", "male")[i // 2 % 3] for i in range(24)]}, "gender × emotion"),
-        ({"speaker": [f"{e}-{i % 2}" for _ in range(4) for e in EMOTIONS for i in range(2)]}, "speakers with one class"),
+        ({"speaker": [f"{e}-{i}" for _ in range(4) for e in EMOTIONS for i in range(2)]}, "speakers with one class"),
         ({"split": ["train", "test"] * 12}, "published split"),
     ],
 )  # fmt: skip

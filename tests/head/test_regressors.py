@@ -122,8 +122,8 @@ def test_the_search_never_has_a_speaker_on_both_sides(part):
 def test_tuning_chooses_by_ccc(part):
     # Of a weak predictor the cautious fraction errs least, the full spread agrees best.
     rng = np.random.default_rng(0)
-    values = rng.normal(size=(72, 1))
-    targets = 0.5 * values + rng.normal(0, 0.87, (72, 1))
+    values, noise = np.linalg.qr(rng.normal(size=(72, 2)))[0].T[:, :, None] * np.sqrt(72)
+    targets = 0.35 * values + np.sqrt(1 - 0.35**2) * noise
     weak = Part(part.frame, part.samples, values, None, targets, AVD[:1])
     errors = [np.abs(targets - alpha * values).mean() for alpha in (0.3, 1.0)]
     assert errors[0] < errors[1]
