@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ser.head.data import Part, Predictions
+from ser.head.data import Part, Predictions, Values
 
-#: Columns before the probabilities ``p_<emotion>``.
+#: Columns before the probabilities ``p_<emotion>``; predicted dimensions have ``true_<dimension>`` and
+#: ``pred_<dimension>`` in place of the last two and the probabilities.
 COLUMNS = (
     "run_id",
     "key",
@@ -26,23 +27,26 @@ COLUMNS = (
 
 
 def tabulate_predictions(
-    part: Part, predictions: Predictions, emotions: Sequence[str], dataset: str, fold: str, extra: Sequence[str] = ()
+    part: Part,
+    predictions: Predictions | Values,
+    emotions: Sequence[str],
+    dataset: str | np.ndarray,
+    fold: str,
+    extra: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Rows of one part of one fold; ``run_id``, ``key`` and ``evaluation`` are added when the run is put together.
 
     Args:
         part: the clips.
-        predictions: what the model says of them.
+        predictions: what the model says of them; values are passed to :func:`tabulate_values`.
         emotions: all emotions of the run, for the probability columns; null where the model was never shown one.
-        dataset: name of the corpus.
+        dataset: name of the corpus, or of each clip's corpus [N].
         fold: name of the fold.
         extra: further manifest columns to carry along (those of ``metrics.by``).
     """
-    frame = part.frame
-    table = pd.DataFrame({"dataset": dataset, "clip": frame["clip"].to_numpy()})
-    for column in dict.fromkeys(["speaker", "gender", "sentence", *extra]):
-        table[column] = frame[column].to_numpy()
-    table["fold"] = fold
+    if isinstance(predictions, Values):
+        return tabulate_values(part, predictions, dataset, fold, extra)
+    table = _tabulate_clips(part, dataset, fold, extra)
     table["true"] = part.emotions
     table["predicted"] = predictions.predicted
     place = {emotion: index for index, emotion in enumerate(predictions.emotions)}
@@ -52,11 +56,32 @@ def tabulate_predictions(
     return table
 
 
+def tabulate_values(
+    part: Part, values: Values, dataset: str | np.ndarray, fold: str, extra: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The same for dimensions: all columns ``true_<dimension>``, then all ``pred_<dimension>``."""
+    assert part.targets is not None and part.dimensions == values.dimensions
+    table = _tabulate_clips(part, dataset, fold, extra)
+    for side, numbers in (("true", part.targets), ("pred", values.predicted)):
+        for dimension, column in zip(values.dimensions, numbers.T, strict=True):
+            table[f"{side}_{dimension}"] = column.astype(np.float64)
+    return table
+
+
 def complete_predictions(folds: Sequence[pd.DataFrame], run_id: str, key: str, evaluation: str) -> pd.DataFrame:
     """All folds of one evaluation set in the designed column order; further columns come last."""
     table = pd.concat(folds, ignore_index=True).assign(run_id=run_id, key=key, evaluation=evaluation)
-    probabilities = [column for column in table if str(column).startswith("p_")]
-    first = [*COLUMNS, *probabilities]
+    known = [column for column in COLUMNS if column in table]
+    marks: tuple[str, ...] = ("p_",) if "true" in table else ("true_", "pred_")
+    first = [*known, *(column for mark in marks for column in table if str(column).startswith(mark))]
     table = table[[*first, *(column for column in table if column not in first)]]
-    text = [column for column in COLUMNS if column not in ("run_id", "key")]
+    text = [column for column in known if column not in ("run_id", "key")]
     return table.astype(dict.fromkeys(text, "string"))
+
+
+def _tabulate_clips(part: Part, dataset: str | np.ndarray, fold: str, extra: Sequence[str]) -> pd.DataFrame:
+    table = pd.DataFrame({"dataset": dataset, "clip": part.frame["clip"].to_numpy()})
+    for column in dict.fromkeys(["speaker", "gender", "sentence", *extra]):
+        table[column] = part.frame[column].to_numpy()
+    table["fold"] = fold
+    return table

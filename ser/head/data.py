@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ser.audio.prepare import Preparation
+from ser.errors import InputError
 
 if TYPE_CHECKING:
     from ser.training.fit import Training
@@ -25,12 +26,21 @@ class Part:
         samples: length of each prepared waveform [N].
         features: functionals [N, D] of a frozen backbone; ``None`` where the backbone is trained and reads audio.
         preparation: how files become waveforms.
+        targets: what to predict where that is numbers, from :func:`read_targets` [N, D]; ``None``: the emotion.
+        dimensions: names of the targets' columns; none where the emotion is predicted.
     """
 
     frame: pd.DataFrame
     samples: np.ndarray
     features: np.ndarray | None
     preparation: Preparation
+    targets: np.ndarray | None = None
+    dimensions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = (len(self.frame), len(self.dimensions)) if self.dimensions else None
+        if shape != (None if self.targets is None else self.targets.shape):
+            raise ValueError(f"targets of {len(self.frame)} clips do not fit the dimensions {self.dimensions}")
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -48,7 +58,65 @@ class Part:
     def take(self, rows: np.ndarray) -> Part:
         """Some of the clips, by position."""
         features = None if self.features is None else self.features[rows]
-        return Part(self.frame.iloc[rows], self.samples[rows], features, self.preparation)
+        targets = None if self.targets is None else self.targets[rows]
+        return Part(self.frame.iloc[rows], self.samples[rows], features, self.preparation, targets, self.dimensions)
+
+
+def join_parts(parts: Sequence[Part]) -> Part:
+    """Parts one after the other; they share how files are read and what is predicted."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+
+    def stack(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
+        return None if arrays[0] is None else np.concatenate([array for array in arrays if array is not None])
+
+    return replace(
+        first,
+        frame=pd.concat([part.frame for part in parts], ignore_index=True),
+        samples=np.concatenate([part.samples for part in parts]),
+        features=stack([part.features for part in parts]),
+        targets=stack([part.targets for part in parts]),
+    )
+
+
+def read_targets(frame: pd.DataFrame, dimensions: Sequence[str]) -> np.ndarray:
+    """Ratings [N, D] of clips from the columns of their manifest.
+
+    Raises:
+        InputError: no such column, a clip without a rating, a rating that is no number, or the same for all clips.
+    """
+    columns = []
+    for name in dimensions:
+        if name not in frame:
+            numbers = frame.select_dtypes("number").columns.drop(["start", "end", "age"], errors="ignore")
+            raise InputError(
+                f"dataset.target: the corpus has no column {name!r}",
+                expected="some of its columns with numbers: " + (", ".join(map(str, numbers)) or "there is none"),
+                remedy="choose a corpus with ratings, or map your table's columns with dataset.columns.<name>=<column>",
+            )
+        values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
+        wrong = np.flatnonzero(~np.isfinite(values))
+        if len(wrong):
+            clips = ", ".join(frame["clip"].iloc[wrong[:5]].astype(str)) + (" …" if len(wrong) > 5 else "")
+            raise InputError(
+                f"dataset.target: {name} is missing or no number for {len(wrong)} of {len(frame)} clips: {clips}",
+                remedy="leave clips without a rating out of the corpus table",
+            )
+        if np.ptp(values) == 0:
+            raise InputError(
+                f"dataset.target: {name} is {values[0]:g} for all {len(values)} clips", remedy="leave it out"
+            )
+        columns.append(values)
+    return np.column_stack(columns)
+
+
+def find_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation [D] of values [N, D]; 1 in place of the deviation of a constant."""
+    exact = values.astype(np.float64)
+    mean, deviation = exact.mean(axis=0), exact.std(axis=0)
+    varies = deviation > 1e-8 * np.maximum(1, np.abs(mean))
+    return mean, np.where(varies, deviation, 1)
 
 
 @dataclass(frozen=True)
@@ -66,12 +134,26 @@ class Predictions:
     probabilities: np.ndarray
 
 
+@dataclass(frozen=True)
+class Values:
+    """What a model of dimensions says of N clips.
+
+    Attributes:
+        dimensions: names of the D columns.
+        predicted: in the unit of the ratings [N, D].
+    """
+
+    dimensions: tuple[str, ...]
+    predicted: np.ndarray
+
+
 class Model(Protocol):
-    """A fitted head, with whatever it was fitted on top of."""
+    """A fitted head, with whatever it was fitted on top of; one of ``emotions`` and ``dimensions`` is empty."""
 
     emotions: tuple[str, ...]
+    dimensions: tuple[str, ...]
 
-    def predict(self, part: Part) -> Predictions:
+    def predict(self, part: Part) -> Predictions | Values:
         """Predictions for all clips of a part, in order."""
 
     def save(self, folder: Path) -> None:
@@ -96,12 +178,15 @@ class Workspace:
 
 
 class Head(Protocol):
-    """A classifier to be fitted."""
+    """A classifier or a regressor to be fitted."""
 
     uses_trainer: bool
 
     def check(self, backbone: Any) -> None:
         """Raise InputError where this head and this backbone cannot work together."""
+
+    def check_target(self, dimensions: Sequence[str]) -> None:
+        """Raise InputError unless this head can predict these dimensions; none means emotions."""
 
     def fit(self, train: Part, validation: Part | None, workspace: Workspace) -> Model:
         """Fit on the training part; the validation part, if any, only chooses."""

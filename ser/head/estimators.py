@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.model_selection import BaseCrossValidator, GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -21,18 +21,18 @@ log = logging.getLogger(__name__)
 FILE = "model.pkl"
 
 
-class EstimatorHead:
-    """A scikit-learn classifier behind the interface of all heads.
+class ScikitHead:
+    """What classifiers and regressors of scikit-learn have in common behind the interface of all heads.
 
     Args:
-        estimator: unfitted classifier.
-        grid: parameter → values to try; the UAR of speaker-disjoint inner folds of the training part decides.
+        estimator: unfitted classifier or regressor.
+        grid: parameter → values to try; the UAR, or the mean CCC, of speaker-disjoint inner folds of the training part
+            decides.
         tune: search the grid, or take the estimator's own values.
         inner_folds: inner folds of the search (at most the number of training speakers).
         scale: z-score each feature on the training part.
         class_weight: ``none`` or ``balanced`` (weights from training counts).
         seed: of estimators that draw random numbers.
-
     """
 
     uses_trainer = False
@@ -79,11 +79,67 @@ class EstimatorHead:
                 expected="some of " + ", ".join(sorted(self.estimator.get_params())),
             )
 
+    def _make_scaler(self) -> StandardScaler | str:
+        return StandardScaler() if self.scale else "passthrough"
+
+    def _make_estimator(self) -> BaseEstimator:
+        estimator = clone(self.estimator)
+        known = estimator.get_params()
+        if "random_state" in known:
+            estimator.set_params(random_state=self.seed)
+        if self.class_weight == "balanced":
+            estimator.set_params(class_weight="balanced")
+        return estimator
+
+    def _count_inner_folds(self, train: Part) -> int:
+        folds = min(self.inner_folds, len(set(train.speakers)))
+        if folds < 2:
+            raise InputError(
+                "head.tune=true needs at least two training speakers", remedy="pass head.tune=false or another split"
+            )
+        return folds
+
+    def _search(
+        self,
+        model: BaseEstimator,
+        step: str,
+        train: Part,
+        targets: np.ndarray,
+        scoring: Any,
+        splitter: BaseCrossValidator,
+    ) -> BaseEstimator:
+        """The unfitted model with the best of the grid for its step of that name."""
+        grid = {f"{step}__{name}": values for name, values in self.grid.items()}
+        search = GridSearchCV(model, grid, scoring=scoring, cv=splitter, refit=False)
+        search.fit(train.features, targets, groups=train.speakers)
+        log.info("tuned: %s, inner score %.3f", search.best_params_, search.best_score_)
+        return model.set_params(**search.best_params_)
+
+
+class EstimatorHead(ScikitHead):
+    """A classifier."""
+
+    def check_target(self, dimensions: Sequence[str]) -> None:
+        """Refuse dimensions.
+
+        Raises:
+            InputError: with heads that can predict them.
+        """
+        if dimensions:
+            raise InputError(
+                f"head with {type(self.estimator).__name__}: a classifier cannot predict {', '.join(dimensions)}",
+                expected="a head for numbers",
+                remedy="choose head=ridge_regression, svr, linear or mlp, or pass dataset.target=emotion",
+            )
+
     def fit(self, train: Part, validation: Part | None, workspace: Workspace) -> FittedEstimator:  # noqa: ARG002
         """Fit on a training part; emotions stay names throughout, so they survive saving."""
-        pipeline = self._build()
+        self.check_target(train.dimensions)
+        pipeline: Any = make_pipeline(self._make_scaler(), self._make_estimator())
         if self.tune:
-            pipeline = self._search(pipeline, train)
+            splitter = StratifiedGroupKFold(self._count_inner_folds(train), shuffle=True, random_state=self.seed)
+            step = pipeline.steps[-1][0]
+            pipeline = self._search(pipeline, step, train, train.emotions, "balanced_accuracy", splitter)
         pipeline.fit(train.features, train.emotions)
         return FittedEstimator(pipeline)
 
@@ -91,36 +147,11 @@ class EstimatorHead:
         """The model that :meth:`FittedEstimator.save` wrote; only types that scikit-learn ships are read."""
         return FittedEstimator(load_pickle(folder / FILE))
 
-    def _build(self) -> Pipeline:
-        estimator = clone(self.estimator)
-        known = estimator.get_params()
-        if "random_state" in known:
-            estimator.set_params(random_state=self.seed)
-        if self.class_weight == "balanced":
-            estimator.set_params(class_weight="balanced")
-        return make_pipeline(StandardScaler() if self.scale else "passthrough", estimator)
-
-    def _search(self, pipeline: Pipeline, train: Part) -> Pipeline:
-        folds = min(self.inner_folds, len(set(train.speakers)))
-        if folds < 2:
-            raise InputError(
-                "head.tune=true needs at least two training speakers", remedy="pass head.tune=false or another split"
-            )
-        step = pipeline.steps[-1][0]
-        search = GridSearchCV(
-            pipeline,
-            {f"{step}__{name}": values for name, values in self.grid.items()},
-            scoring="balanced_accuracy",
-            cv=StratifiedGroupKFold(folds, shuffle=True, random_state=self.seed),
-            refit=False,
-        )
-        search.fit(train.features, train.emotions, groups=train.speakers)
-        log.info("tuned: %s, inner UAR %.3f", search.best_params_, search.best_score_)
-        return pipeline.set_params(**search.best_params_)
-
 
 class FittedEstimator:
     """A fitted pipeline; its probabilities are the estimator's own, else the softmax of its decision values."""
+
+    dimensions: tuple[str, ...] = ()
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline

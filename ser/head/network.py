@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import InputError
-from ser.head.data import Part, Predictions, Workspace
+from ser.head.data import Part, Predictions, Values, Workspace, find_spread
 from ser.head.pooling import MeanPooling
 from ser.results import read_json, write_json
 from ser.training.batches import make_loader
@@ -20,23 +20,62 @@ from ser.training.batches import make_loader
 WEIGHTS, SHAPE = "model.pt", "model.json"
 
 
+class TargetScale(nn.Module):
+    """Ratings [N, D] to the scale that a network predicts, mean 0 and deviation 1 in training, and back.
+
+    Without it, a dimension rated from 1 to 7 would outweigh one rated from 0 to 1 in a squared error, and outputs would
+    start far from the ratings. CCC is the same on both scales, because true and predicted values change alike.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("deviation", torch.ones(size))
+
+    def learn(self, targets: np.ndarray) -> None:
+        """Take the scale from training ratings [N, D]."""
+        mean, deviation = find_spread(targets)
+        self.mean = torch.as_tensor(mean, dtype=torch.float32)
+        self.deviation = torch.as_tensor(deviation, dtype=torch.float32)
+
+    def encode(self, ratings: Tensor) -> Tensor:
+        """To the network's scale."""
+        return (ratings - self.mean) / self.deviation
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """To the unit of the ratings."""
+        return outputs * self.deviation + self.mean
+
+
 class EmotionNetwork(nn.Module):
-    """Inputs to logits.
+    """Inputs to logits, or to standardised dimensions.
 
     Args:
         backbone: waveforms to frames; ``None`` where the inputs are functionals.
         pooling: frames to one vector; unused with functionals.
         size: length of the vector that the layers see.
         layers: from that vector to logits.
+        target_scale: of dimensions; ``None`` with logits.
     """
 
-    def __init__(self, backbone: nn.Module | None, pooling: nn.Module, size: int, layers: nn.Module) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module | None,
+        pooling: nn.Module,
+        size: int,
+        layers: nn.Module,
+        target_scale: TargetScale | None = None,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.pooling = pooling
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
         self.layers = layers
+        self.target_scale = target_scale
 
     @property
     def rate(self) -> int:
@@ -45,20 +84,18 @@ class EmotionNetwork(nn.Module):
 
     def standardise(self, features: np.ndarray) -> None:
         """Take mean and standard deviation [D] from training features [N, D]; constant features are only centred."""
-        exact = features.astype(np.float64)
-        mean, deviation = exact.mean(axis=0), exact.std(axis=0)
-        varies = deviation > 1e-8 * np.maximum(1, np.abs(mean))
+        mean, scale = find_spread(features)
         self.mean = torch.as_tensor(mean, dtype=torch.float32)
-        self.scale = torch.as_tensor(np.where(varies, deviation, 1), dtype=torch.float32)
+        self.scale = torch.as_tensor(scale, dtype=torch.float32)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Logits [B, K] of waveforms [B, T] with lengths [B] in samples, or of functionals [B, D]."""
+        """Outputs [B, K] of waveforms [B, T] with lengths [B] in samples, or of functionals [B, D]."""
         vectors = inputs if self.backbone is None else self.pooling(*self.backbone(inputs, lengths))
         return self.layers((vectors - self.mean) / self.scale)
 
 
 class NetworkHead:
-    """A classifier trained by epochs, together with the backbone where that is trained.
+    """A classifier, or a regressor where the part has targets, trained by epochs with the backbone if that is trained.
 
     Args:
         hidden: sizes of the hidden layers; none makes it linear.
@@ -66,7 +103,7 @@ class NetworkHead:
         batch_norm: normalise each hidden layer.
         pooling: frames to one vector.
         scale: z-score functionals on the training part.
-        class_weight: ``none`` or ``balanced`` (weights from training counts, in the loss).
+        class_weight: ``none`` or ``balanced`` (weights from training counts, in the loss); dimensions have no classes.
         seed: of initialisation, dropout and batch order.
     """
 
@@ -93,20 +130,32 @@ class NetworkHead:
     def check(self, backbone: Any) -> None:
         """Networks take functionals and frames alike."""
 
-    def fit(self, train: Part, validation: Part | None, workspace: Workspace) -> FittedNetwork:
+    def check_target(self, dimensions: Sequence[str]) -> None:
+        """Networks predict emotions and dimensions alike; :meth:`ser.training.fit.Training.check_target` has a say."""
+
+    def fit(self, train: Part, validation: Part | None, workspace: Workspace) -> FittedNetwork | FittedDimensions:
         """Train; with a validation part its best epoch is kept, else the last."""
         assert workspace.training is not None
         torch.manual_seed(self.seed)
-        emotions = tuple(sorted(set(train.emotions)))
+        training, dimensions = workspace.training, train.dimensions
+        emotions = () if dimensions else tuple(sorted(set(train.emotions)))
         width = 0 if train.features is None else train.features.shape[1]
-        network = self.build(len(emotions), width, workspace.make_backbone)
+        scale = TargetScale(len(dimensions)) if dimensions else None
+        network = self.build(len(dimensions or emotions), width, workspace.make_backbone, scale)
         if train.features is not None and self.scale:
             network.standardise(train.features)
+        if scale is not None:
+            assert train.targets is not None
+            scale.learn(train.targets)
+            training.fit(network, (), None, train, validation, workspace)
+            return FittedDimensions(network, dimensions, width, training.batch_size)
         weights = balance_classes(train.emotions, emotions) if self.class_weight == "balanced" else None
-        workspace.training.fit(network, emotions, weights, train, validation, workspace)
-        return FittedNetwork(network, emotions, width, workspace.training.batch_size)
+        training.fit(network, emotions, weights, train, validation, workspace)
+        return FittedNetwork(network, emotions, width, training.batch_size)
 
-    def build(self, classes: int, width: int, make_backbone: Callable[[], Any]) -> EmotionNetwork:
+    def build(
+        self, outputs: int, width: int, make_backbone: Callable[[], Any], target_scale: TargetScale | None = None
+    ) -> EmotionNetwork:
         """A network with fresh weights; ``width`` is the number of functionals, 0 for a backbone that is trained."""
         backbone: Any = None if width else make_backbone()
         size = width or int(self.pooling.find_size(backbone.dim))  # type: ignore[operator]
@@ -117,11 +166,11 @@ class NetworkHead:
             layers += [nn.BatchNorm1d(units)] if self.batch_norm else []
             layers.append(nn.ReLU())
             before = units
-        layers += [nn.Dropout(self.dropout), nn.Linear(before, classes)]
-        return EmotionNetwork(backbone, deepcopy(self.pooling), size, nn.Sequential(*layers))
+        layers += [nn.Dropout(self.dropout), nn.Linear(before, outputs)]
+        return EmotionNetwork(backbone, deepcopy(self.pooling), size, nn.Sequential(*layers), target_scale)
 
-    def load(self, folder: Path, make_backbone: Callable[[], Any]) -> FittedNetwork:
-        """The model that :meth:`FittedNetwork.save` wrote.
+    def load(self, folder: Path, make_backbone: Callable[[], Any]) -> FittedNetwork | FittedDimensions:
+        """The model that ``save`` wrote.
 
         Raises:
             InputError: there is none.
@@ -129,13 +178,18 @@ class NetworkHead:
         if not (folder / WEIGHTS).is_file():
             raise InputError(f"{folder / WEIGHTS}: no such model", expected="a run directory with its checkpoints")
         shape = read_json(folder / SHAPE)
-        network = self.build(len(shape["emotions"]), shape["width"], make_backbone)
+        names = tuple(shape.get("dimensions", ())) or tuple(shape["emotions"])
+        scale = TargetScale(len(names)) if "dimensions" in shape else None
+        network = self.build(len(names), shape["width"], make_backbone, scale)
         network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
-        return FittedNetwork(network, tuple(shape["emotions"]), shape["width"], shape["batch_size"])
+        fitted = FittedNetwork if scale is None else FittedDimensions
+        return fitted(network, names, shape["width"], shape["batch_size"])
 
 
 class FittedNetwork:
     """A trained network with the names of its emotions."""
+
+    dimensions: tuple[str, ...] = ()
 
     def __init__(self, network: EmotionNetwork, emotions: tuple[str, ...], width: int, batch_size: int) -> None:
         self.network = network.eval()
@@ -143,15 +197,9 @@ class FittedNetwork:
         self.width = width
         self.batch_size = batch_size
 
-    @torch.inference_mode()
     def predict(self, part: Part) -> Predictions:
         """Predictions for all clips of a part, in order."""
-        device = next(self.network.parameters()).device
-        loader = make_loader(part, self.emotions, self.network.rate, self.batch_size)
-        assert loader.batch_sampler is not None
-        logits = torch.zeros(len(part), len(self.emotions), dtype=torch.float64)
-        for rows, batch in zip(loader.batch_sampler, loader, strict=True):
-            logits[rows] = self.network(batch.inputs.to(device), batch.lengths.to(device)).double().cpu()
+        logits = find_outputs(self.network, part, len(self.emotions), self.batch_size)
         probabilities = logits.softmax(-1).numpy()
         predicted = np.array(self.emotions)[probabilities.argmax(1)]
         return Predictions(self.emotions, predicted, probabilities)
@@ -161,6 +209,42 @@ class FittedNetwork:
         torch.save(self.network.state_dict(), folder / WEIGHTS)
         shape = {"emotions": list(self.emotions), "width": self.width, "batch_size": self.batch_size}
         write_json(folder / SHAPE, shape)
+
+
+class FittedDimensions:
+    """A trained network with the names of its dimensions."""
+
+    emotions: tuple[str, ...] = ()
+
+    def __init__(self, network: EmotionNetwork, dimensions: tuple[str, ...], width: int, batch_size: int) -> None:
+        self.network = network.eval()
+        self.dimensions = dimensions
+        self.width = width
+        self.batch_size = batch_size
+
+    def predict(self, part: Part) -> Values:
+        """Predictions for all clips of a part, in order and in the unit of the ratings."""
+        outputs = find_outputs(self.network, part, len(self.dimensions), self.batch_size)
+        scale = deepcopy(self.network.target_scale).cpu()  # type: ignore[union-attr]
+        return Values(self.dimensions, scale.decode(outputs).numpy())
+
+    def save(self, folder: Path) -> None:
+        """Write weights and shape as :meth:`NetworkHead.load` reads them."""
+        torch.save(self.network.state_dict(), folder / WEIGHTS)
+        shape = {"dimensions": list(self.dimensions), "width": self.width, "batch_size": self.batch_size}
+        write_json(folder / SHAPE, shape)
+
+
+@torch.inference_mode()
+def find_outputs(network: EmotionNetwork, part: Part, size: int, batch_size: int) -> Tensor:
+    """Outputs [N, size] of a network for all clips of a part, in order, in double precision on the CPU."""
+    device = next(network.parameters()).device
+    loader = make_loader(part, (), network.rate, batch_size)
+    assert loader.batch_sampler is not None
+    outputs = torch.zeros(len(part), size, dtype=torch.float64)
+    for rows, batch in zip(loader.batch_sampler, loader, strict=True):
+        outputs[rows] = network(batch.inputs.to(device), batch.lengths.to(device)).double().cpu()
+    return outputs
 
 
 def balance_classes(labels: np.ndarray, emotions: Sequence[str]) -> Tensor:

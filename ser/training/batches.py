@@ -22,7 +22,7 @@ class Batch(NamedTuple):
     Attributes:
         inputs: waveforms [B, T] float32 padded with zeros, or functionals [B, D].
         lengths: of the waveforms, in samples [B].
-        targets: index of each clip's emotion [B]; -1 for one that the model does not know.
+        targets: index of each clip's emotion [B], -1 for one that the model does not know; or ratings [B, D].
         clips: their ids.
     """
 
@@ -33,13 +33,19 @@ class Batch(NamedTuple):
 
 
 class Clips(Dataset):
-    """Clips of a part with targets; waveforms are read on first use and kept while memory allows."""
+    """Clips of a part with targets; waveforms are read on first use and kept while memory allows.
+
+    Targets are the part's ratings, if it has any, else indices into ``emotions``.
+    """
 
     def __init__(self, part: Part, emotions: Sequence[str], rate: int) -> None:
         place = {emotion: index for index, emotion in enumerate(emotions)}
         self.part = part
         self.rate = rate
-        self.targets = np.array([place.get(emotion, -1) for emotion in part.emotions])
+        if part.targets is None:
+            self.targets = np.array([place.get(emotion, -1) for emotion in part.emotions])
+        else:
+            self.targets = part.targets.astype(np.float32)
         self.clips = part.frame["clip"].tolist()
         self.places = list(zip(*(part.frame[column] for column in ("path", "start", "end")), strict=True))
         self.kept: dict[int, np.ndarray] = {}
@@ -48,10 +54,10 @@ class Clips(Dataset):
     def __len__(self) -> int:
         return len(self.part)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, int, str]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, str]:
         features = self.part.features
         inputs = self.read(index) if features is None else features[index]
-        return inputs, int(self.targets[index]), self.clips[index]
+        return inputs, self.targets[index], self.clips[index]
 
     def read(self, index: int) -> np.ndarray:
         """Waveform [T] of a clip."""
@@ -120,11 +126,11 @@ def make_loader(
     )
 
 
-def collate(items: Sequence[tuple[np.ndarray, int, str]]) -> Batch:
+def collate(items: Sequence[tuple[np.ndarray, np.ndarray, str]]) -> Batch:
     """Pad the inputs of a batch with zeros to its longest."""
     inputs, targets, clips = zip(*items, strict=True)
     lengths = [len(item) for item in inputs]
     padded = np.zeros((len(inputs), max(lengths)), dtype=np.float32)
     for row, item in zip(padded, inputs, strict=True):
         row[: len(item)] = item
-    return Batch(torch.from_numpy(padded), torch.tensor(lengths), torch.tensor(targets), clips)
+    return Batch(torch.from_numpy(padded), torch.tensor(lengths), torch.from_numpy(np.stack(targets)), clips)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 import warnings
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from ser.errors import InputError
 from ser.head.data import Part, Workspace
 from ser.training.batches import BatchOrder, make_loader
-from ser.training.module import EmotionModule
+from ser.training.module import DimensionModule, EmotionModule
 
 if TYPE_CHECKING:
     from ser.head.network import EmotionNetwork
@@ -35,7 +36,7 @@ class Training:
     Args:
         optimizer: parameters to optimizer.
         scheduler: optimizer to scheduler, or ``None``.
-        loss: takes ``weight`` (of the classes) and gives the loss.
+        loss: gives the loss; one for emotions takes ``weight`` (of the classes), one for dimensions does not.
         seed: of batch order and dropout.
         max_epochs: at most this many.
         batch_size: clips in a batch (nearly: batches of an epoch are of equal size).
@@ -69,6 +70,38 @@ class Training:
         self.num_workers = num_workers
         self.lightning = lightning
 
+    def check_target(self, dimensions: Sequence[str]) -> None:
+        """Refuse a loss or a monitor that does not go with these dimensions; none means emotions.
+
+        Raises:
+            InputError: with those that do.
+        """
+        for_emotions = "weight" in inspect.signature(self.loss).parameters
+        if for_emotions == bool(dimensions):
+            name = getattr(self.loss, "func", self.loss).__name__
+            target, choices = ("numbers", "ccc or loss=mse") if dimensions else ("emotions", "cross_entropy")
+            raise InputError(
+                f"loss with {name}: it does not compare {target}",
+                expected=f"a loss for {target}",
+                remedy=f"pass loss={choices}",
+            )
+        if self.early_stopping is None:
+            return
+        modes = (DimensionModule if dimensions else EmotionModule).list_scores(dimensions)
+        monitor, mode = self.early_stopping.get("monitor"), self.early_stopping.get("mode")
+        if monitor not in modes:
+            main = "val/ccc" if dimensions else "val/uar"
+            raise InputError(
+                f"trainer.early_stopping.monitor={monitor}: not measured for this target",
+                expected=", ".join(modes),
+                remedy=f"pass trainer.early_stopping.monitor={main}",
+            )
+        if mode != modes[monitor]:
+            raise InputError(
+                f"trainer.early_stopping.mode={mode}: would keep the worst epoch by {monitor}",
+                remedy=f"pass trainer.early_stopping.mode={modes[monitor]}",
+            )
+
     def fit(
         self,
         network: EmotionNetwork,
@@ -82,16 +115,19 @@ class Training:
 
         Args:
             network: with fresh weights; leaves with the chosen ones.
-            emotions: its classes.
+            emotions: its classes; none where the parts have targets.
             weights: of the classes in the loss.
             train: clips that train.
             validation: clips that stop the training and choose the epoch.
             workspace: folder for checkpoints, and where epochs are logged.
         """
+        self.check_target(train.dimensions)
         order = make_loader(train, emotions, network.rate, self.batch_size, self.seed, self.num_workers)
         check = None
         if validation is not None:
-            known = validation.take(np.flatnonzero(np.isin(validation.emotions, emotions)))
+            known = validation
+            if not train.dimensions:
+                known = validation.take(np.flatnonzero(np.isin(validation.emotions, emotions)))
             if not len(known):
                 raise InputError(
                     "the validation part has none of the emotions of the training part",
@@ -104,7 +140,11 @@ class Training:
             # Lightning asks for the batches of a resumed training before it tells their order which epoch it is.
             assert isinstance(order.batch_sampler, BatchOrder)
             order.batch_sampler.set_epoch(torch.load(last, weights_only=True)["epoch"] + 1)
-        module = EmotionModule(network, self.loss(weight=weights), self.optimizer, self.scheduler, self.seed)
+        settings = (self.optimizer, self.scheduler, self.seed)
+        if train.dimensions:
+            module: EmotionModule = DimensionModule(train.dimensions, network, self.loss(), *settings)
+        else:
+            module = EmotionModule(network, self.loss(weight=weights), *settings)
         trainer = self.build_trainer(workspace, check is not None)
         with warnings.catch_warnings(), pass_interrupts():
             # Lightning advises on workers and logging intervals; both are settled in the configuration.

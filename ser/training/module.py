@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from ser import metrics
+from ser import metrics, regression
 from ser.training.batches import Batch
 
 
@@ -60,7 +60,7 @@ class EmotionModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Loss of a training batch."""
-        loss = self.loss(self.network(batch.inputs, batch.lengths), batch.targets)
+        loss = self.loss(self.network(batch.inputs, batch.lengths), self.encode(batch.targets))
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss is {loss.item()} in epoch {self.current_epoch}; lower optimizer.lr or "
@@ -68,6 +68,15 @@ class EmotionModule(pl.LightningModule):
             )
         self._losses["train"].append((loss.item(), len(batch.targets)))
         return loss
+
+    def encode(self, targets: Tensor) -> Tensor:
+        """Targets as the loss takes them."""
+        return targets
+
+    @staticmethod
+    def list_scores(dimensions: Sequence[str]) -> dict[str, str]:  # noqa: ARG004 - modules are alike
+        """What validation measures, and whether its best is ``max`` or ``min``."""
+        return {"val/loss": "min", "val/uar": "max", "val/wa": "max"}
 
     def summarise_epoch(self) -> dict[str, float]:
         """Metrics of the epoch: mean training loss, the rate it was reached with, and those of its validation."""
@@ -94,6 +103,53 @@ class EmotionModule(pl.LightningModule):
             "val/loss": mean_loss(self._losses["val"]),
             "val/uar": float(metrics.uar(counts)),
             "val/wa": float(metrics.wa(counts)),
+        }
+        self.log_dict(scores)
+        self._scores = scores
+
+
+class DimensionModule(EmotionModule):
+    """Training and validation of a regressor; its network has a ``target_scale``.
+
+    Args:
+        dimensions: names of the network's outputs.
+        others: those of :class:`EmotionModule`; the loss takes standardised values [B, D] twice.
+    """
+
+    def __init__(self, dimensions: Sequence[str], *others: Any) -> None:
+        super().__init__(*others)
+        self.dimensions = tuple(dimensions)
+
+    @property
+    def scale(self) -> Any:
+        """From ratings to what the network predicts, and back."""
+        return self.network.target_scale
+
+    def encode(self, targets: Tensor) -> Tensor:
+        """Ratings on the network's scale."""
+        return self.scale.encode(targets)
+
+    @staticmethod
+    def list_scores(dimensions: Sequence[str]) -> dict[str, str]:
+        """What validation measures, and whether its best is ``max`` or ``min``."""
+        each = {f"val/ccc/{dimension}": "max" for dimension in dimensions}
+        return {"val/loss": "min", "val/ccc": "max", "val/mae": "min", **each}
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Collect a validation batch."""
+        outputs = self.network(batch.inputs, batch.lengths)
+        self._pairs.append((batch.targets, outputs.float()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Loss, CCC and mean absolute error of the validation part as a whole: batch means of a CCC are not its CCC."""
+        targets, outputs = (torch.cat(column) for column in zip(*self._pairs, strict=True))
+        sums = regression.sum_clips(targets.cpu().numpy(), self.scale.decode(outputs).cpu().numpy())
+        ccc = regression.ccc(sums)
+        scores = {
+            "val/loss": float(self.loss(outputs, self.encode(targets))),
+            "val/ccc": float(ccc.mean()),
+            "val/mae": float(regression.mae(sums).mean()),
+            **{f"val/ccc/{name}": float(value) for name, value in zip(self.dimensions, ccc, strict=True)},
         }
         self.log_dict(scores)
         self._scores = scores

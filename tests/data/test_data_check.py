@@ -1,6 +1,7 @@
 """Miniature corpora with every defect planted: each is named, with the right exit code."""
 
 import json
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -170,9 +171,12 @@ def test_leak_risks_in_the_table(tmp_path, capsys, columns, kind):
 @pytest.mark.parametrize(
     ("rewrite", "kind"),
     [
-        (lambda p: soundfile.write(p, make_voice(hash(p.name) % 999, rate=22050), 22050), "rate × emotion"),
-        (lambda p: soundfile.write(p, make_voice(hash(p.name) % 999)[:11000], 16000), "constant duration"),
-        (lambda p: soundfile.write(p, np.pad(make_voice(hash(p.name) % 999), (0, 2000)), 16000), "padded × emotion"),
+        (lambda p: soundfile.write(p, make_voice(crc32(p.name.encode()), rate=22050), 22050), "rate × emotion"),
+        (lambda p: soundfile.write(p, make_voice(crc32(p.name.encode()))[:11000], 16000), "constant duration"),
+        (
+            lambda p: soundfile.write(p, np.pad(make_voice(crc32(p.name.encode())), (0, 2000)), 16000),
+            "padded × emotion",
+        ),
     ],
 )
 def test_leak_risks_in_the_files(tmp_path, capsys, rewrite, kind):

@@ -1,0 +1,62 @@
+"""Losses that torch has not: agreement of values, and emotions on which raters disagree.
+
+A loss that takes ``weight`` (one a class) is for emotions, one that does not is for dimensions; torch's own keep to
+this as well (``CrossEntropyLoss``, ``NLLLoss``; ``MSELoss``, ``HuberLoss``).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ser.errors import InputError
+
+#: Keeps a batch of one constant value from dividing by zero; values are standardised, so it is far below any variance.
+SMALL = 1e-8
+
+
+class CCCLoss(nn.Module):
+    """1 - CCC (Lin, 1989), mean over dimensions; values [B, D] against values [B, D].
+
+    CCC does not change when true and predicted values are shifted and scaled alike, so computing it on standardised
+    values gives that of the raters' scale. It is a statistic of the batch: small batches make it noisy, and a batch of
+    one clip has none.
+    """
+
+    def forward(self, values: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch.
+
+        Raises:
+            InputError: one clip, in training; nothing could be learnt from it.
+        """
+        if self.training and len(values) < 2:
+            raise InputError(
+                "the CCC loss of a batch of one clip is always 1", remedy="raise trainer.batch_size, or pass loss=mse"
+            )
+        values, targets = values.float(), targets.float()
+        means = values.mean(0), targets.mean(0)
+        covariance = ((values - means[0]) * (targets - means[1])).mean(0)
+        spread = values.var(0, correction=0) + targets.var(0, correction=0) + (means[0] - means[1]).square()
+        return (1 - 2 * covariance / (spread + SMALL)).mean()
+
+
+class SoftCrossEntropy(nn.Module):
+    """Cross-entropy with the share of raters that chose each emotion: logits [B, K] against shares [B, K].
+
+    With all raters of one mind and with weights it is torch's cross-entropy of indices, weighted mean included. (For
+    shares, torch's own divides by B instead, so that weights would change the size of the loss.)
+
+    Args:
+        weight: of the classes [K].
+    """
+
+    weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self, logits: Tensor, shares: Tensor) -> Tensor:
+        """The loss of a batch; rows of ``shares`` sum to 1."""
+        weighted = shares if self.weight is None else shares * self.weight
+        return -(weighted * torch.log_softmax(logits, dim=-1)).sum() / weighted.sum()
