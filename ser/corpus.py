@@ -17,9 +17,10 @@ from ser.audio.prepare import Preparation
 from ser.config import SHARED
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
-from ser.dataset.target import choose_target, merge_emotions
+from ser.dataset.target import choose_target, list_dimensions, merge_emotions
 from ser.dataset.variant import ORIGINAL, check_use, swap_audio
 from ser.errors import InputError
+from ser.head.data import read_targets
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Corpus:
         fingerprint: one hash over contents and labels.
         skipped: number of unusable clips left out.
         excluded: number of clips left out for their duration.
+        dimensions: columns of numbers to predict; none where the emotion is predicted.
         info: published facts by corpus.
         train: corpora that train; empty where one corpus is both.
         test: corpora that are tested.
@@ -57,6 +59,7 @@ class Corpus:
     fingerprint: str
     skipped: int
     excluded: int
+    dimensions: tuple[str, ...] = ()
     info: Mapping[str, CorpusInfo] = field(default_factory=dict)
     train: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
@@ -92,7 +95,7 @@ class Selection:
     Attributes:
         emotions: harmonised names to keep; ``None`` keeps all.
         merge: emotions that count as others.
-        target: ``emotion``, or ``one_vs_rest:<emotion>``.
+        target: ``emotion``, ``one_vs_rest:<emotion>``, or names of columns with numbers.
         variant: ``root``, ``map``, ``use`` and ``name`` of other audio of the same clips; without ``root``, none.
         min_speaker_share: leave out emotions that fewer than this share of the speakers show.
         on_bad_audio: ``fail`` or ``skip``.
@@ -100,7 +103,7 @@ class Selection:
 
     emotions: Sequence[str] | None = None
     merge: Mapping[str, str] = field(default_factory=dict)
-    target: str = "emotion"
+    target: str | Sequence[str] = "emotion"
     variant: Mapping[str, Any] = field(default_factory=dict)
     min_speaker_share: float = 0.0
     on_bad_audio: str = "fail"
@@ -139,12 +142,17 @@ def read_corpus(
         InputError: a corpus that is not there, one emotion only, or (under ``fail``) files that cannot be used.
     """
     manifest = merge_emotions(dataset.load(), selection.merge).with_emotions(selection.emotions)
-    manifest = choose_target(drop_rare_emotions(manifest, selection.min_speaker_share), selection.target)
-    check_emotions(manifest)
+    dimensions = list_dimensions(selection.target)
+    if not dimensions:
+        manifest = choose_target(drop_rare_emotions(manifest, selection.min_speaker_share), str(selection.target))
+        check_emotions(manifest)
     chunk = preparation.duration if isinstance(preparation.duration, Chunk) else None
     clips = found = inspect_clips(manifest.frame, replace(preparation, duration=None) if chunk else preparation, rate)
     manifest, clips = drop_bad_clips(manifest, clips, selection.on_bad_audio)
-    check_emotions(manifest)
+    if dimensions:
+        read_targets(manifest.frame, dimensions)  # what is wrong with the ratings is said before long work
+    else:
+        check_emotions(manifest)
     if chunk:
         # The windows lie within what trimming left, so they are cut out of the file as they are.
         manifest = Manifest(manifest.name, expand_chunks(manifest.frame, clips, rate, chunk), manifest.notes)
@@ -170,6 +178,7 @@ def read_corpus(
         fingerprint(frame, [] if training is None else training["digest"]),
         skipped=int((found["problem"] != "").sum()),
         excluded=int((found["excluded"] != "").sum()),
+        dimensions=dimensions,
         info={manifest.name: dataset.info} if hasattr(dataset, "info") else {},
     )
 
@@ -200,8 +209,10 @@ def join_corpora(corpora: Mapping[str, Corpus], train: tuple[str, ...], test: tu
         train: names of those that train.
         test: names of those that are tested.
     """
-    common = set.intersection(*(set(corpus.manifest.emotions) for corpus in corpora.values()))
-    if len(common) < 2:
+    shown = [set(corpus.manifest.emotions) for corpus in corpora.values()]
+    dimensional = any(corpus.dimensions for corpus in corpora.values())
+    common = set.union(*shown) if dimensional else set.intersection(*shown)
+    if len(common) < 2 and not dimensional:
         listing = "; ".join(f"{name}: {', '.join(corpus.manifest.emotions)}" for name, corpus in corpora.items())
         raise InputError(
             f"data: the corpora have {len(common) or 'no'} emotion{'s' if len(common) != 1 else ''} in common",
@@ -234,6 +245,7 @@ def join_corpora(corpora: Mapping[str, Corpus], train: tuple[str, ...], test: tu
         fingerprint=fingerprint(whole.frame, [corpus.fingerprint for corpus in corpora.values()]),
         skipped=sum(corpus.skipped for corpus in corpora.values()),
         excluded=sum(corpus.excluded for corpus in corpora.values()),
+        dimensions=first.dimensions,
         info={name: info for corpus in corpora.values() for name, info in corpus.info.items()},
         train=train,
         test=test,

@@ -21,14 +21,15 @@ from filelock import FileLock, Timeout
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ser import metrics
 from ser.audio.cache import AudioCache
 from ser.audio.prepare import Preparation
 from ser.backbone.extract import extract_features
 from ser.corpus import Corpus, read_corpora
+from ser.dataset.target import list_dimensions
 from ser.errors import InputError
-from ser.fold import FoldResult, Recipe, run_fold
-from ser.head.data import Head, Part
+from ser.fold import Recipe, run_fold
+from ser.head.data import Head, Part, read_targets
+from ser.judge import choose_judge
 from ser.predictions import complete_predictions
 from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_results
 from ser.split.across import split_across
@@ -77,7 +78,11 @@ class Choices:
         backbone = instantiate(config.backbone)
         head = instantiate(config.head, class_weight=config.class_weight)
         head.check(backbone)
+        dimensions = list_dimensions(config.dataset.target)
+        head.check_target(dimensions)
         training = build_training(config) if head.uses_trainer else None
+        if training is not None:
+            training.check_target(dimensions)
         tracker = instantiate(config.tracking)
         tracker.connect()
         cache = AudioCache(Path(config.paths.cache) / "audio")
@@ -152,19 +157,19 @@ def evaluate(
     folds = [run_fold(recipe, trained, tested, fold, folder, run.log_metrics) for fold in split.folds]
     evaluations = complete_evaluations(corpus, [fold.test for fold in folds], run.run_id, key)
     test = pd.concat(evaluations.values(), ignore_index=True)
+    judge = choose_judge(corpus.dimensions, config.metrics.by)
     validation = [fold.validation for fold in folds if len(fold.validation)]
     tables = {
         "predictions.parquet": test,
-        "confusion.csv": metrics.tabulate_confusion(test),
-        "speakers.csv": metrics.score_levels(test, "speaker"),
+        **judge.tabulate(test),
         "split.csv": tabulate_split(corpus.manifest.frame, split),
-        "split_balance.csv": describe_balance(corpus.manifest.frame, split, list_strata(config)),
+        "split_balance.csv": describe_balance(corpus.manifest.frame, split, list_strata(config, corpus)),
         "history.csv": pd.concat([fold.history for fold in folds], ignore_index=True),
     }
-    scores = {**score_folds(folds), **metrics.score_sets(evaluations, "test", config.metrics.by)}
+    scores = {**judge.score_folds([fold.test for fold in folds]), **judge.score_sets(evaluations, "test")}
     if validation:
         tables["validation.parquet"] = complete_predictions(validation, run.run_id, key, "val")
-        scores |= metrics.score(tables["validation.parquet"], "val", config.metrics.by)
+        scores |= judge.score_sets({"val": tables["validation.parquet"]}, "val")
     scores |= {"audio/skipped": float(corpus.skipped), "audio/excluded": float(corpus.excluded)}
     scores |= {"seconds": time.perf_counter() - began}
     records = {
@@ -174,10 +179,8 @@ def evaluate(
     }
     written = write_results(folder, resolve(config), tables, records, scores)
     run.log_metrics(written)
-    log.info(
-        "test UAR %.3f (95%% CI over speakers %.3f to %.3f)",
-        *(scores[f"test/uar{x}"] for x in ("", "_ci_low", "_ci_high")),
-    )
+    found = [scores[f"test/{judge.headline}{end}"] for end in ("", "_ci_low", "_ci_high")]
+    log.info("test %s %.3f (95%% CI over speakers %.3f to %.3f)", judge.headline.upper(), *found)
     return written
 
 
@@ -187,7 +190,13 @@ def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus, frame: pd
     if not choices.backbone.trains:
         store = Path(config.paths.cache) / "features"
         features = extract_features(choices.backbone, frame, frame["digest"].tolist(), corpus.preparation, store)
-    return Part(frame, frame["samples"].to_numpy(), features, corpus.preparation)
+    return make_part(corpus, frame, features)
+
+
+def make_part(corpus: Corpus, frame: pd.DataFrame, features: np.ndarray | None) -> Part:
+    """All clips of a corpus as one frame has them."""
+    targets = read_targets(frame, corpus.dimensions) if corpus.dimensions else None
+    return Part(frame, frame["samples"].to_numpy(), features, corpus.preparation, targets, corpus.dimensions)
 
 
 def gather_copies(config: DictConfig, choices: Choices, corpus: Corpus, split: Split) -> list[Part]:
@@ -206,7 +215,7 @@ def gather_copies(config: DictConfig, choices: Choices, corpus: Corpus, split: S
         for variant in np.moveaxis(variants, 1, 0):
             features = np.full((len(frame), variant.shape[1]), np.nan, dtype=variant.dtype)
             features[rows] = variant
-            parts.append(Part(frame, frame["samples"].to_numpy(), features, corpus.preparation))
+            parts.append(make_part(corpus, frame, features))
     return parts
 
 
@@ -253,15 +262,6 @@ def build_training(config: DictConfig) -> Training:
     )
 
 
-def score_folds(folds: Sequence[FoldResult]) -> dict[str, float]:
-    """Mean and standard deviation of the folds' own UAR (over test corpora alike), beside the pooled one."""
-    corpora = ([part for _, part in fold.test.groupby("dataset")] for fold in folds)
-    values = [np.mean([metrics.uar(metrics.count_by_speaker(part).sum(0)) for part in parts]) for parts in corpora]
-    if len(values) < 2:
-        return {}
-    return {"test/uar_fold_mean": float(np.mean(values)), "test/uar_fold_std": float(np.std(values, ddof=1))}
-
-
 def check_columns(corpus: Corpus, columns: Sequence[str]) -> None:
     """Raise InputError for a column in ``metrics.by`` that the manifest lacks."""
     known = list(corpus.manifest.frame.columns)
@@ -275,9 +275,9 @@ def needs_validation(config: DictConfig, head: Head) -> bool:
     return head.uses_trainer and config.trainer.early_stopping is not None
 
 
-def list_strata(config: DictConfig) -> list[str]:
+def list_strata(config: DictConfig, corpus: Corpus) -> list[str]:
     """Columns whose distribution over the parts is written beside the split."""
-    return list(dict.fromkeys(["emotion", *as_names(config.split.stratify)]))
+    return list(dict.fromkeys([*([] if corpus.dimensions else ["emotion"]), *as_names(config.split.stratify)]))
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:

@@ -31,6 +31,11 @@ def merge_emotions(manifest: Manifest, merge: Mapping[str, str]) -> Manifest:
     return Manifest(manifest.name, frame, (*manifest.notes, note))
 
 
+def list_dimensions(target: object) -> tuple[str, ...]:
+    """Manifest columns with numbers that ``dataset.target`` asks for; none where it asks for emotions."""
+    return () if isinstance(target, str) else tuple(str(name) for name in target)  # type: ignore[attr-defined]
+
+
 def choose_target(manifest: Manifest, target: str) -> Manifest:
     """The manifest with the classes that ``dataset.target`` asks for in ``emotion``.
 
@@ -45,7 +50,10 @@ def choose_target(manifest: Manifest, target: str) -> Manifest:
         return manifest
     kind, _, emotion = str(target).partition(":")
     if kind != ONE_VS_REST or not emotion:
-        raise InputError(f"dataset.target={target}", expected=f"{ALL}, or {ONE_VS_REST}:<emotion>")
+        raise InputError(
+            f"dataset.target={target}",
+            expected=f"{ALL}, {ONE_VS_REST}:<emotion>, or a list of columns with numbers, such as [arousal,valence]",
+        )
     if emotion not in manifest.emotions:
         raise InputError(
             f"dataset.target={target}: {emotion} does not occur in {manifest.name}",
