@@ -18,6 +18,7 @@ from ser.split.fold import Fold
 from ser.vote import vote_by_source
 
 if TYPE_CHECKING:
+    from ser.augmentation.base import Augmentation
     from ser.training.fit import Training
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Recipe:
         columns: manifest columns that predictions carry along.
         select_training: training rows to the rows that train, some of them perhaps repeatedly.
         copies: augmented copies of all clips; those of training rows train as well.
+        augmentation: varies what a trained backbone hears; frozen ones have copies instead.
     """
 
     head: Head
@@ -57,6 +59,7 @@ class Recipe:
     columns: Sequence[str]
     select_training: Callable[[np.ndarray], np.ndarray]
     copies: Sequence[Part] = ()
+    augmentation: Augmentation | None = None
 
 
 def run_fold(
@@ -82,7 +85,7 @@ def run_fold(
         append_history(folder / HISTORY, fold.name, epoch, metrics)
         log_metrics({f"fold-{fold.index}/{name}": value for name, value in metrics.items()}, epoch)
 
-    workspace = Workspace(folder, recipe.make_backbone, recipe.training, log_epoch)
+    workspace = Workspace(folder, recipe.make_backbone, recipe.training, log_epoch, recipe.augmentation)
     validation = trained.take(fold.validation) if len(fold.validation) else None
     rows = recipe.select_training(fold.train)
     train = join_parts([part.take(rows) for part in (trained, *recipe.copies)])

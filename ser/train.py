@@ -152,6 +152,7 @@ def evaluate(
         emotions=corpus.manifest.emotions,
         columns=list(dict.fromkeys([*config.metrics.by, *corpus.manifest.frame.columns.intersection(["variant"])])),
         copies=gather_copies(config, choices, corpus, split),
+        augmentation=choices.augmentation,
         select_training=lambda rows: repeat_rare(corpus.manifest.frame, rows, config.data.oversample, config.seed),
     )
     folds = [run_fold(recipe, trained, tested, fold, folder, run.log_metrics) for fold in split.folds]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.dataset.files import find_audio, read_names
-from ser.dataset.info import CorpusInfo
+from ser.dataset.info import CorpusInfo, Download
 from ser.dataset.manifest import Manifest
 
 EMOTIONS = {
@@ -70,6 +70,7 @@ class EmoDB:
     """
 
     info = INFO
+    downloads = (Download("http://www.emodb.bilderbar.info/download/download.zip"),)
 
     def __init__(self, root: str, emotions: Sequence[str] | None = None, name: str = "emodb") -> None:
         self.root = Path(root)

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pandas as pd
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file of a corpus, as a class of ``ser.dataset`` lists it in its attribute ``downloads``.
+
+    Attributes:
+        url: where it lies.
+        sha256: its checksum; empty where nobody published one: what was found is then printed and kept.
+        archive: it is unpacked into the corpus's folder.
+        md5: for publishers that state only this (Zenodo).
+    """
+
+    url: str
+    sha256: str = ""
+    archive: bool = True
+    md5: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the file, without anything that could lead out of its folder."""
+        name = re.sub(r"[^\w.\- ]", "_", unquote(Path(urlparse(self.url).path).name))
+        return name.lstrip(".") or "download"
+
+    @property
+    def checksum(self) -> str | None:
+        """As pooch writes it."""
+        if self.sha256:
+            return f"sha256:{self.sha256.lower()}"
+        return f"md5:{self.md5.lower()}" if self.md5 else None
 
 
 @dataclass(frozen=True)

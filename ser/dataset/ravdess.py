@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from ser.dataset.files import find_audio, read_names
-from ser.dataset.info import CorpusInfo
+from ser.dataset.info import CorpusInfo, Download
 from ser.dataset.manifest import Manifest
 from ser.errors import InputError
 
@@ -67,6 +67,12 @@ class RAVDESS:
     """
 
     info = INFO
+    downloads = (
+        Download(
+            "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
+            md5="bc696df654c87fed845eb13823edef8a",
+        ),
+    )
 
     def __init__(
         self,

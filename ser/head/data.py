@@ -14,6 +14,7 @@ from ser.audio.prepare import Preparation
 from ser.errors import InputError
 
 if TYPE_CHECKING:
+    from ser.augmentation.base import Augmentation
     from ser.training.fit import Training
 
 
@@ -169,12 +170,14 @@ class Workspace:
         make_backbone: builds the backbone anew, so that no fold starts from another's weights.
         training: how networks are trained; ``None`` for heads that are not.
         log_epoch: takes the metrics of an epoch and its number.
+        augmentation: varies what a trained backbone hears, or ``None``.
     """
 
     folder: Path
     make_backbone: Callable[[], Any]
     training: Training | None
     log_epoch: Callable[[Mapping[str, float], int], None]
+    augmentation: Augmentation | None = None
 
 
 class Head(Protocol):

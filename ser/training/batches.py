@@ -48,27 +48,29 @@ class Clips(Dataset):
             self.targets = part.targets.astype(np.float32)
         self.clips = part.frame["clip"].tolist()
         self.places = list(zip(*(part.frame[column] for column in ("path", "start", "end")), strict=True))
-        self.kept: dict[int, np.ndarray] = {}
+        self.kept: dict[int, tuple[np.ndarray, int]] = {}
         self.bytes = 0
 
     def __len__(self) -> int:
         return len(self.part)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, str]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int, np.ndarray, str]:
         features = self.part.features
-        inputs = self.read(index) if features is None else features[index]
-        return inputs, self.targets[index], self.clips[index]
+        inputs, length = self.read(index) if features is None else (features[index], len(features[index]))
+        return inputs, length, self.targets[index], self.clips[index]
 
-    def read(self, index: int) -> np.ndarray:
-        """Waveform [T] of a clip."""
+    def read(self, index: int) -> tuple[np.ndarray, int]:
+        """Waveform [T] of a clip, and how much of it is the clip where it was padded at its end."""
         if index in self.kept:
             return self.kept[index]
         path, start, end = self.places[index]
-        waveform = self.part.preparation.read(path, self.rate, *(None if np.isnan(t) else t for t in (start, end)))
-        if self.bytes + waveform.nbytes <= MEMORY:
-            self.kept[index] = waveform
-            self.bytes += waveform.nbytes
-        return waveform
+        clip = self.part.preparation.prepare(path, self.rate, *(None if np.isnan(t) else t for t in (start, end)))
+        # Zeros in front cannot be told apart by a length: there they are part of what is heard, as published.
+        found = clip.waveform, clip.valid if clip.begin == 0 else len(clip.waveform)
+        if self.bytes + clip.waveform.nbytes <= MEMORY:
+            self.kept[index] = found
+            self.bytes += clip.waveform.nbytes
+        return found
 
 
 class BatchOrder(Sampler[list[int]]):
@@ -126,11 +128,10 @@ def make_loader(
     )
 
 
-def collate(items: Sequence[tuple[np.ndarray, np.ndarray, str]]) -> Batch:
+def collate(items: Sequence[tuple[np.ndarray, int, np.ndarray, str]]) -> Batch:
     """Pad the inputs of a batch with zeros to its longest."""
-    inputs, targets, clips = zip(*items, strict=True)
-    lengths = [len(item) for item in inputs]
-    padded = np.zeros((len(inputs), max(lengths)), dtype=np.float32)
+    inputs, lengths, targets, clips = zip(*items, strict=True)
+    padded = np.zeros((len(inputs), max(map(len, inputs))), dtype=np.float32)
     for row, item in zip(padded, inputs, strict=True):
         row[: len(item)] = item
     return Batch(torch.from_numpy(padded), torch.tensor(lengths), torch.from_numpy(np.stack(targets)), clips)

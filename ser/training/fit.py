@@ -140,7 +140,8 @@ class Training:
             # Lightning asks for the batches of a resumed training before it tells their order which epoch it is.
             assert isinstance(order.batch_sampler, BatchOrder)
             order.batch_sampler.set_epoch(torch.load(last, weights_only=True)["epoch"] + 1)
-        settings = (self.optimizer, self.scheduler, self.seed)
+        heard = workspace.augmentation if network.backbone is not None else None
+        settings = (self.optimizer, self.scheduler, self.seed, heard)
         if train.dimensions:
             module: EmotionModule = DimensionModule(train.dimensions, network, self.loss(), *settings)
         else:

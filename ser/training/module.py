@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from ser import metrics, regression
 from ser.training.batches import Batch
+
+if TYPE_CHECKING:
+    from ser.augmentation.base import Augmentation
 
 
 class EmotionModule(pl.LightningModule):
@@ -23,6 +26,7 @@ class EmotionModule(pl.LightningModule):
         optimizer: parameters to optimizer.
         scheduler: optimizer to scheduler, stepped once an epoch; ``None`` for a constant rate.
         seed: of dropout, with the epoch, so that a resumed training draws what an uninterrupted one would.
+        augmentation: varies the waveforms of every training batch; ``None`` for none, and with functionals.
     """
 
     def __init__(
@@ -32,6 +36,7 @@ class EmotionModule(pl.LightningModule):
         optimizer: Callable[[Any], torch.optim.Optimizer],
         scheduler: Callable[[torch.optim.Optimizer], Any] | None,
         seed: int,
+        augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -39,6 +44,7 @@ class EmotionModule(pl.LightningModule):
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.seed = seed
+        self.augmentation = augmentation
         self._scores: dict[str, float] = {}
         self._rate = 0.0
         self._losses: dict[str, list[tuple[float, int]]] = {"train": [], "val": []}
@@ -58,8 +64,10 @@ class EmotionModule(pl.LightningModule):
         self._losses["train"].clear()
         self._rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of a training batch."""
+        if self.augmentation is not None:
+            batch = self.vary(self.augmentation, batch, index)
         loss = self.loss(self.network(batch.inputs, batch.lengths), self.encode(batch.targets))
         if not torch.isfinite(loss):
             raise FloatingPointError(
@@ -68,6 +76,15 @@ class EmotionModule(pl.LightningModule):
             )
         self._losses["train"].append((loss.item(), len(batch.targets)))
         return loss
+
+    def vary(self, augmentation: Augmentation, batch: Batch, index: int) -> Batch:
+        """The batch as this epoch hears it; the draw depends on seed, epoch and place alone."""
+        entropy = np.random.SeedSequence([self.seed, self.current_epoch, index]).generate_state(1, np.uint64)
+        draw = torch.Generator().manual_seed(int(entropy[0] >> 1))
+        made = augmentation.augment(batch.inputs, batch.lengths, int(self.network.rate), draw)  # type: ignore[arg-type]
+        sources = made.sources.to(batch.targets.device)
+        clips = tuple(batch.clips[source] for source in sources.tolist())
+        return Batch(made.waveforms, made.lengths, batch.targets[sources], clips)
 
     def encode(self, targets: Tensor) -> Tensor:
         """Targets as the loss takes them."""

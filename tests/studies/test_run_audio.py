@@ -130,3 +130,57 @@ def test_a_union_adds_a_copy_for_each_member(tones, train, monkeypatch):
     train(*fixed, name="plain")
     train(*fixed, "augmentation=union", name="union")
     assert seen[1] == 7 * seen[0]
+
+
+def test_augmentation_of_a_trained_backbone_changes_what_it_learns_and_resumes_alike(tones, train):
+    cnn = ["backbone=mel_cnn", "backbone.width=2", "backbone.mels=16", "backbone.fft=512", "head=linear"]
+    fixed = [*tones.overrides, *cnn, "trainer.max_epochs=2", "split=holdout"]
+    losses = {}
+    for name, keys in {"plain": [], "noise": ["augmentation=white_noise"], "union": ["augmentation=union"]}.items():
+        _, folder = train(*fixed, *keys, name=name)
+        history = pd.read_csv(folder / "history.csv")
+        losses[name] = history[history["metric"] == "train/loss"]["value"].tolist()
+    assert len({tuple(values) for values in losses.values()}) == 3
+    _, again = train(*fixed, "augmentation=white_noise", "resume=false", name="again")
+    history = pd.read_csv(again / "history.csv")
+    assert history[history["metric"] == "train/loss"]["value"].tolist() == losses["noise"]
+
+
+def test_zeros_at_the_end_of_a_fixed_duration_do_not_change_what_a_network_says(tones, train):
+    cnn = ["backbone=mel_cnn", "backbone.width=2", "backbone.mels=16", "backbone.fft=512", "head=linear"]
+    fixed = [*tones.overrides, *cnn, "trainer.max_epochs=1", "split=holdout", "trainer.batch_size=64"]
+    _, plain = train(*fixed, name="plain")
+    _, padded = train(
+        *fixed, "audio/duration=fixed", "audio.duration.seconds=1.0", "audio.duration.pad=end", name="padded"
+    )
+    chances = [pd.read_parquet(folder / "predictions.parquet").filter(like="p_") for folder in (plain, padded)]
+    np.testing.assert_allclose(*chances, atol=1e-4)
+
+
+def test_dimensions_are_predicted_and_scored(tones, train, tmp_path):
+    table = pd.read_csv(tones.table)
+    table["arousal"] = table["emotion"].map({"anger": 3.0, "neutral": 2.0, "sadness": 1.0}) + table.index % 3 / 10
+    table["path"] = [str(tones.folder / path) for path in table["path"]]
+    table.to_csv(tmp_path / "rated.csv", index=False)
+    keys = ["dataset=csv", f"dataset.path={tmp_path / 'rated.csv'}", "dataset.target=[arousal]", "split=loso"]
+    _, folder = train(*keys, "head=ridge_regression", "head.tune=false", name="ridge")
+    predicted = pd.read_parquet(folder / "predictions.parquet")
+    assert {"true_arousal", "pred_arousal"} <= set(predicted) and not any(name.startswith("p_") for name in predicted)
+    scores = read_scores(folder)
+    assert scores["test/ccc/arousal"] > 0.7 and scores["test/pcc/arousal"] >= scores["test/ccc/arousal"]
+    assert scores["test/mae/arousal"] == pytest.approx(
+        (predicted["true_arousal"] - predicted["pred_arousal"]).abs().mean()
+    )
+    network = [
+        "head=linear",
+        "loss=ccc",
+        "trainer.early_stopping.monitor=val/ccc",
+        "trainer.max_epochs=3",
+        "split=holdout",
+    ]
+    _, folder = train(*keys, *network, name="network")
+    assert "val/ccc/arousal" in read_scores(folder)
+    with pytest.raises(InputError, match="loss=ccc"):
+        train(*keys, "head=linear", name="refused")
+    with pytest.raises(InputError, match=r"(?s)dataset.target.*valence"):
+        train(*keys, "dataset.target=[valence]", "head=ridge_regression", name="missing")

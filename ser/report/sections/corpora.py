@@ -26,8 +26,8 @@ def build_corpora(sweep: Sweep) -> Section | None:
         for name, runs in rank_runs(sweep).items()
     ]
     caption = (
-        "Rows: what was trained on; columns: what was tested on; cells: UAR, mean over runs. A corpus on both sides was "
-        "divided by speakers, one that was only tested was scored whole. The last column is the unweighted mean."
+        "Rows: what was trained on; columns: what was tested on; cells: UAR, mean over runs. A corpus on both sides "
+        "was divided by speakers, one that was only tested was scored whole. The last column is the unweighted mean."
     )
     return Section(
         "corpora", "Training and test corpora", [Table(["configuration", "trained on", *tested, "mean"], rows, caption)]
