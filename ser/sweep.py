@@ -184,6 +184,7 @@ def gather_jobs(folder: Path) -> list[dict[str, Any]]:
 def print_table(folder: Path, record: Mapping[str, Any]) -> None:
     """The end of a sweep: what varied, UAR with its interval, state."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -193,11 +194,11 @@ def print_table(folder: Path, record: Mapping[str, Any]) -> None:
         scores = read_json(folder / job["run_dir"] / "metrics.json") if job["state"] in DONE else {}
         low, high = (format_score(scores.get(f"test/uar_ci_{side}")) for side in ("low", "high"))
         table.add_row(
-            *(str(job["overrides"].get(name, "")) for name in record["varied"]),
+            *(escape(str(job["overrides"].get(name, ""))) for name in record["varied"]),
             format_score(scores.get("test/uar")),
             f"{low}–{high}" if scores else "",
             format_score(scores.get("test/wa")),
-            job["state"] + (f": {job['reason'].splitlines()[0]}" if job["reason"] else ""),
+            escape(job["state"] + (f": {job['reason'].splitlines()[0]}" if job["reason"] else "")),
         )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 

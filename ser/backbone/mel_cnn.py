@@ -100,17 +100,26 @@ class MelCNN(nn.Module):
         window: length of the window in samples.
         hop: step between frames in samples.
         width: channels after the first convolution; the blocks have two and four times as many.
+        spec_augment: masks log-mel spectrograms [B, mels, F] in training, or ``None``.
     """
 
     trains = True
 
     def __init__(
-        self, rate: int = 16000, mels: int = 128, fft: int = 1024, window: int = 480, hop: int = 240, width: int = 32
+        self,
+        rate: int = 16000,
+        mels: int = 128,
+        fft: int = 1024,
+        window: int = 480,
+        hop: int = 240,
+        width: int = 32,
+        spec_augment: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.rate = rate
         self.dim = 4 * width
         self.mel = LogMel(rate, mels, fft, window, hop)
+        self.spec_augment = spec_augment or None  # the choice none composes to an empty mapping
         self.norm0 = MaskedBatchNorm2d(1)
         self.conv1 = nn.Conv2d(1, width, 7, 2, 3, bias=False)
         self.norm1 = MaskedBatchNorm2d(width)
@@ -122,6 +131,8 @@ class MelCNN(nn.Module):
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Waveforms [B, T] at :attr:`rate` with lengths [B] in samples to frames [B, F, dim] with lengths [B]."""
         mel, frames = self.mel(waveforms, lengths)
+        if self.spec_augment is not None:
+            mel = self.spec_augment(mel, frames)
         x = mel.unsqueeze(1)
         x = self.norm0(x, mask_time(frames, x))
         x, frames = self.conv1(x), halve(frames)

@@ -43,6 +43,7 @@ class Training:
         early_stopping: arguments of Lightning's callback (``monitor``, ``mode``, ``patience``, ``min_delta``); its
             monitor also chooses the checkpoint. ``None``: no validation, the last epoch counts.
         num_workers: of the loaders.
+        mixup: alpha of the mixing weights' Beta distribution; 0 mixes none.
         lightning: everything else goes to Lightning's Trainer.
     """
 
@@ -56,8 +57,11 @@ class Training:
         batch_size: int = 32,
         early_stopping: Mapping[str, Any] | None = None,
         num_workers: int = 0,
+        mixup: float = 0.0,
         **lightning: Any,
     ) -> None:
+        if mixup < 0:
+            raise InputError(f"trainer.mixup={mixup}", expected="0 (no mixing) or above; its paper uses 0.1 to 0.4")
         if max_epochs < 1 or batch_size < 1:
             raise InputError(f"trainer.max_epochs={max_epochs}, trainer.batch_size={batch_size}: both must be positive")
         self.optimizer = optimizer
@@ -68,6 +72,7 @@ class Training:
         self.batch_size = batch_size
         self.early_stopping = early_stopping
         self.num_workers = num_workers
+        self.mixup = mixup
         self.lightning = lightning
 
     def check_target(self, dimensions: Sequence[str]) -> None:
@@ -141,7 +146,7 @@ class Training:
             assert isinstance(order.batch_sampler, BatchOrder)
             order.batch_sampler.set_epoch(torch.load(last, weights_only=True)["epoch"] + 1)
         heard = workspace.augmentation if network.backbone is not None else None
-        settings = (self.optimizer, self.scheduler, self.seed, heard)
+        settings = (self.optimizer, self.scheduler, self.seed, heard, self.mixup)
         if train.dimensions:
             module: EmotionModule = DimensionModule(train.dimensions, network, self.loss(), *settings)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ser import metrics, regression
+from ser.augmentation.mixup import Mixed, mix
 from ser.training.batches import Batch
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class EmotionModule(pl.LightningModule):
         scheduler: optimizer to scheduler, stepped once an epoch; ``None`` for a constant rate.
         seed: of dropout, with the epoch, so that a resumed training draws what an uninterrupted one would.
         augmentation: varies the waveforms of every training batch; ``None`` for none, and with functionals.
+        mixup: alpha of the mixing weights' Beta distribution; 0 mixes none.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class EmotionModule(pl.LightningModule):
         scheduler: Callable[[torch.optim.Optimizer], Any] | None,
         seed: int,
         augmentation: Augmentation | None = None,
+        mixup: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -45,6 +49,7 @@ class EmotionModule(pl.LightningModule):
         self.make_scheduler = scheduler
         self.seed = seed
         self.augmentation = augmentation
+        self.mixup = mixup
         self._scores: dict[str, float] = {}
         self._rate = 0.0
         self._losses: dict[str, list[tuple[float, int]]] = {"train": [], "val": []}
@@ -68,7 +73,11 @@ class EmotionModule(pl.LightningModule):
         """Loss of a training batch."""
         if self.augmentation is not None:
             batch = self.vary(self.augmentation, batch, index)
-        loss = self.loss(self.network(batch.inputs, batch.lengths), self.encode(batch.targets))
+        if self.mixup:
+            generator = self.make_generator(index, 1)
+            loss = self.find_mixed_loss(mix(batch.inputs, batch.lengths, batch.targets, self.mixup, generator))
+        else:
+            loss = self.loss(self.network(batch.inputs, batch.lengths), self.encode(batch.targets))
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss is {loss.item()} in epoch {self.current_epoch}; lower optimizer.lr or "
@@ -79,12 +88,23 @@ class EmotionModule(pl.LightningModule):
 
     def vary(self, augmentation: Augmentation, batch: Batch, index: int) -> Batch:
         """The batch as this epoch hears it; the draw depends on seed, epoch and place alone."""
-        entropy = np.random.SeedSequence([self.seed, self.current_epoch, index]).generate_state(1, np.uint64)
-        draw = torch.Generator().manual_seed(int(entropy[0] >> 1))
+        draw = self.make_generator(index, 0)
         made = augmentation.augment(batch.inputs, batch.lengths, int(self.network.rate), draw)  # type: ignore[arg-type]
         sources = made.sources.to(batch.targets.device)
         clips = tuple(batch.clips[source] for source in sources.tolist())
         return Batch(made.waveforms, made.lengths, batch.targets[sources], clips)
+
+    def make_generator(self, index: int, purpose: int) -> torch.Generator:
+        """What a training batch draws from, so that a resumed epoch draws what an uninterrupted one would."""
+        entropy = np.random.SeedSequence([self.seed, self.current_epoch, index, purpose]).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(entropy[0] >> 1))
+
+    def find_mixed_loss(self, mixed: Mixed) -> Tensor:
+        """Loss of sums of two clips: that of either emotion, in the proportion of the clips."""
+        outputs = self.network(mixed.inputs, mixed.lengths)
+        each = copy(self.loss)
+        each.reduction = "none"  # type: ignore[assignment]
+        return mixed.blend(each(outputs, mixed.targets), each(outputs, mixed.partners)).mean()
 
     def encode(self, targets: Tensor) -> Tensor:
         """Targets as the loss takes them."""
@@ -141,6 +161,11 @@ class DimensionModule(EmotionModule):
     def scale(self) -> Any:
         """From ratings to what the network predicts, and back."""
         return self.network.target_scale
+
+    def find_mixed_loss(self, mixed: Mixed) -> Tensor:
+        """Loss of sums of two clips, whose ratings are sums in the same proportion."""
+        targets = mixed.blend(self.encode(mixed.targets), self.encode(mixed.partners))
+        return self.loss(self.network(mixed.inputs, mixed.lengths), targets)
 
     def encode(self, targets: Tensor) -> Tensor:
         """Ratings on the network's scale."""

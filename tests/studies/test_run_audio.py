@@ -136,11 +136,18 @@ def test_augmentation_of_a_trained_backbone_changes_what_it_learns_and_resumes_a
     cnn = ["backbone=mel_cnn", "backbone.width=2", "backbone.mels=16", "backbone.fft=512", "head=linear"]
     fixed = [*tones.overrides, *cnn, "trainer.max_epochs=2", "split=holdout"]
     losses = {}
-    for name, keys in {"plain": [], "noise": ["augmentation=white_noise"], "union": ["augmentation=union"]}.items():
+    variants = {
+        "plain": [],
+        "noise": ["augmentation=white_noise"],
+        "union": ["augmentation=union"],
+        "mixup": ["trainer.mixup=0.3"],
+        "masks": ["backbone/spec_augment=default"],
+    }
+    for name, keys in variants.items():
         _, folder = train(*fixed, *keys, name=name)
         history = pd.read_csv(folder / "history.csv")
         losses[name] = history[history["metric"] == "train/loss"]["value"].tolist()
-    assert len({tuple(values) for values in losses.values()}) == 3
+    assert len({tuple(values) for values in losses.values()}) == len(variants)
     _, again = train(*fixed, "augmentation=white_noise", "resume=false", name="again")
     history = pd.read_csv(again / "history.csv")
     assert history[history["metric"] == "train/loss"]["value"].tolist() == losses["noise"]
@@ -178,6 +185,7 @@ def test_dimensions_are_predicted_and_scored(tones, train, tmp_path):
         "trainer.max_epochs=3",
         "split=holdout",
     ]
+    train(*keys, *network, "trainer.mixup=0.3", name="mixed")
     _, folder = train(*keys, *network, name="network")
     assert "val/ccc/arousal" in read_scores(folder)
     with pytest.raises(InputError, match="loss=ccc"):

@@ -140,6 +140,7 @@ def _describe_dataset(name: str, dataset: Mapping[str, Any]) -> list[tuple[str, 
     return [
         ("Dataset", ": ".join(filter(None, [name, ", ".join(sizes)]))),
         ("Emotions", f"{len(emotions)}: {listed}" if emotions else ""),
+        ("Listeners", ", ".join(f"{name}: {value:.2f}" for name, value in (dataset.get("human_uar") or {}).items())),
         ("Licence", str(dataset.get("licence") or "")),
         ("Cite", str(dataset.get("citation") or "")),
     ]
