@@ -8,6 +8,7 @@ from ser.augmentation.library import Gain, PolarityInversion
 from ser.augmentation.loudness import Loudness
 from ser.augmentation.stretch import Tempo
 from ser.config import compose
+from ser.train import make_augmentation
 
 CLIPS = [make_voice(0.2), make_noise(0.3), make_voice(0.25, 300)]
 INVERT = PolarityInversion(p=1)
@@ -54,12 +55,12 @@ def test_one_of_draws_one_member_a_clip_by_weight():
 
 def test_members_are_added_changed_and_dropped_from_the_command_line():
     overrides = [
-        "+augmentation=chain",
+        "augmentation=chain",
         "+augmentation@augmentation.members.tempo=tempo",
         "augmentation.members.tempo.p=0.25",
         "~augmentation.members.gain",
     ]
-    chain = instantiate(compose(overrides).augmentation)
+    chain = make_augmentation(compose(overrides))
     names = [member["augmentation"] for member in chain.identify()["members"]]
     assert names == ["ColouredNoise", "PolarityInversion", "Tempo"] and chain.members[2].p == 0.25
 

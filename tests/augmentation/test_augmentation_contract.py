@@ -7,13 +7,13 @@ import random
 import pytest
 import torch
 from augmentation_tools import RATE, augment, make_noise, make_voice
-from hydra.utils import instantiate
 
 from ser.augmentation.base import Unchanged
 from ser.commands.list import list_choices
 from ser.config import compose
 from ser.errors import InputError
 from ser.paths import find_shipped
+from ser.train import make_augmentation
 
 CHOICES = sorted(list_choices(find_shipped("conf") / "augmentation"))
 CLIPS = [make_voice(0.6), make_noise(0.35), 0.5 * make_voice(0.1, 220)]
@@ -25,11 +25,11 @@ def make(noise_folder, room_folder):
 
     def build(choice):
         if choice not in made:
-            config = compose([f"+augmentation={choice}"]).augmentation
-            for node in (config, *config.get("members", {}).values()):
+            config = compose([f"augmentation={choice}"])
+            for node in (config.augmentation, *config.augmentation.get("members", {}).values()):
                 if "folder" in node:
                     node.folder = str(noise_folder if "Noise" in node._target_ else room_folder)
-            made[choice] = instantiate(config)
+            made[choice] = make_augmentation(config) or Unchanged()
         return made[choice]
 
     return build

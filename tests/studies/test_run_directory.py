@@ -198,10 +198,8 @@ def test_a_fold_that_lacks_a_class(head, write_corpus, tmp_path, train, outputs)
 
 
 def test_the_reloaded_model_says_what_the_run_wrote(train, tones, outputs):
-    from hydra.utils import instantiate
-
     from ser.config import compose
-    from ser.corpus import read_corpus
+    from ser.corpus import read_corpora
     from ser.train import Choices, gather_clips
 
     overrides = [*tones.overrides, "backbone=egemaps", "head=svm", "head.tune=false", "split=kfold", "split.folds=2"]
@@ -209,8 +207,8 @@ def test_the_reloaded_model_says_what_the_run_wrote(train, tones, outputs):
     assert outcome.metrics["test/uar"] > 0.9, "three pitches an octave apart"
     config = compose(overrides)
     choices = Choices.build(config)
-    corpus = read_corpus(instantiate(config.dataset), choices.preparation, choices.backbone.rate, "fail")
-    part = gather_clips(config, choices, corpus)
+    corpus = read_corpora(config, choices.preparation, choices.backbone.rate)
+    part = gather_clips(config, choices, corpus, corpus.manifest.frame)
     table = pd.read_parquet(folder / "predictions.parquet").set_index("clip")
     for index, (_, rows) in enumerate(table.groupby("fold")):
         model = choices.head.load(folder / "checkpoints" / f"fold-{index}", lambda: None)
