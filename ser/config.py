@@ -60,14 +60,16 @@ def complete(
     with open_dict(config):
         config.choices = named
         if config.data.train or config.data.test:
-            config.data.corpora = {name: load_corpus(config, name, load_dataset) for name in list_corpora(config)}
+            # In one order whatever trains, so that what is said of the corpora is said alike.
+            names = sorted(list_corpora(config))
+            config.data.corpora = {name: load_corpus(config, name, load_dataset) for name in names}
             config.dataset = {key: config.dataset[key] for key in SHARED}
             config.choices.dataset = "+".join(config.data.train)
     return config
 
 
 def list_corpora(config: DictConfig) -> list[str]:
-    """Corpora named for training and test, each once, training first."""
+    """Corpora named for training and test, each once."""
     for side, other in (("train", "test"), ("test", "train")):
         value = config.data[side]
         if value is None:
