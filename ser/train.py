@@ -15,7 +15,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from hydra.utils import instantiate
@@ -23,12 +22,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from ser.audio.cache import AudioCache
 from ser.audio.prepare import Preparation
-from ser.backbone.extract import extract_features
 from ser.corpus import Corpus, read_corpora
 from ser.dataset.target import list_dimensions
 from ser.errors import InputError
 from ser.fold import Recipe, run_fold
-from ser.head.data import Head, Part, read_targets
+from ser.gather import gather_clips, gather_copies, make_augmentation
+from ser.head.data import Head
 from ser.judge import choose_judge
 from ser.predictions import complete_predictions
 from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_results
@@ -183,49 +182,6 @@ def evaluate(
     found = [scores[f"test/{judge.headline}{end}"] for end in ("", "_ci_low", "_ci_high")]
     log.info("test %s %.3f (95%% CI over speakers %.3f to %.3f)", judge.headline.upper(), *found)
     return written
-
-
-def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus, frame: pd.DataFrame) -> Part:
-    """All clips as one frame has them, with features where the backbone is frozen."""
-    features = None
-    if not choices.backbone.trains:
-        store = Path(config.paths.cache) / "features"
-        features = extract_features(choices.backbone, frame, frame["digest"].tolist(), corpus.preparation, store)
-    return make_part(corpus, frame, features)
-
-
-def make_part(corpus: Corpus, frame: pd.DataFrame, features: np.ndarray | None) -> Part:
-    """All clips of a corpus as one frame has them."""
-    targets = read_targets(frame, corpus.dimensions) if corpus.dimensions else None
-    return Part(frame, frame["samples"].to_numpy(), features, corpus.preparation, targets, corpus.dimensions)
-
-
-def gather_copies(config: DictConfig, choices: Choices, corpus: Corpus, split: Split) -> list[Part]:
-    """Augmented copies of all clips that train, for a frozen backbone; each is a part like the original's."""
-    if choices.augmentation is None or choices.backbone.trains:
-        return []
-    from ser.augmentation.copies import CopyExtractor  # imports torch, which a run without augmentation may not need
-
-    frame, store = corpus.as_trained(), Path(config.paths.cache) / "features"
-    rows = np.unique(np.concatenate([fold.train for fold in split.folds]))
-    trained, digests = frame.iloc[rows], frame["digest"].iloc[rows].tolist()
-    parts = []
-    for copy in range(config.augmentation.copies):
-        extractor = CopyExtractor(choices.backbone, choices.augmentation, config.seed, copy)
-        variants = extract_features(extractor, trained, digests, corpus.preparation, store)
-        for variant in np.moveaxis(variants, 1, 0):
-            features = np.full((len(frame), variant.shape[1]), np.nan, dtype=variant.dtype)
-            features[rows] = variant
-            parts.append(make_part(corpus, frame, features))
-    return parts
-
-
-def make_augmentation(config: DictConfig) -> Augmentation | None:
-    """The augmentation, or ``None`` where none is chosen."""
-    if config.augmentation.copies < 1:
-        raise InputError(f"augmentation.copies={config.augmentation.copies}", expected="1 or more")
-    own = {key: value for key, value in config.augmentation.items() if key != "copies"}
-    return instantiate(own) if own else None
 
 
 def divide(config: DictConfig, corpus: Corpus, validation: bool) -> Split:

@@ -8,7 +8,7 @@ from ser.augmentation.library import Gain, PolarityInversion
 from ser.augmentation.loudness import Loudness
 from ser.augmentation.stretch import Tempo
 from ser.config import compose
-from ser.train import make_augmentation
+from ser.gather import make_augmentation
 
 CLIPS = [make_voice(0.2), make_noise(0.3), make_voice(0.25, 300)]
 INVERT = PolarityInversion(p=1)

@@ -12,8 +12,8 @@ from ser.augmentation.base import Unchanged
 from ser.commands.list import list_choices
 from ser.config import compose
 from ser.errors import InputError
+from ser.gather import make_augmentation
 from ser.paths import find_shipped
-from ser.train import make_augmentation
 
 CHOICES = sorted(list_choices(find_shipped("conf") / "augmentation"))
 CLIPS = [make_voice(0.6), make_noise(0.35), 0.5 * make_voice(0.1, 220)]

@@ -200,7 +200,8 @@ def test_a_fold_that_lacks_a_class(head, write_corpus, tmp_path, train, outputs)
 def test_the_reloaded_model_says_what_the_run_wrote(train, tones, outputs):
     from ser.config import compose
     from ser.corpus import read_corpora
-    from ser.train import Choices, gather_clips
+    from ser.gather import gather_clips
+    from ser.train import Choices
 
     overrides = [*tones.overrides, "backbone=egemaps", "head=svm", "head.tune=false", "split=kfold", "split.folds=2"]
     outcome, folder = train(*overrides)
