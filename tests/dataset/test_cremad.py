@@ -28,7 +28,7 @@ def list_names():
 
 
 def write_actors(path):
-    """The publisher's table: its header, quoting and first two rows; the rest keeps its 48 men and 43 women."""
+    """The publisher's table: its header, quoting and first row; the rest keeps its 48 men and 43 women."""
     rows = ['1001,51,"Male","Caucasian","Not Hispanic"', '1002,21,"Female","Caucasian","Hispanic"']
     others = chain(['"Male"', '"Female"'] * 42, ['"Male"'] * 5)
     races = cycle(['"African American"', '"Asian"', '"Unknown"'])
