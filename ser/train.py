@@ -89,7 +89,7 @@ class Choices:
         return cls(backbone, head, training, make_augmentation(config), preparation, tracker)
 
 
-def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
+def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
     """Run one configuration.
 
     Args:
@@ -102,7 +102,7 @@ def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = N
         InputError: choices that do not go together, data that cannot be used, a split that leaks, a tracking store
             that cannot be reached; all before long work starts.
     """
-    folder = folder.absolute()
+    folder = Path(folder).absolute()
     choices = Choices.build(config)
     corpus = read_corpora(config, choices.preparation, choices.backbone.rate)
     check_columns(corpus, config.metrics.by)
@@ -110,7 +110,7 @@ def train(config: DictConfig, folder: Path, labels: Mapping[str, str] | None = N
     for note in split.notes:
         log.warning(note)
     effective = select_effective(resolve(config), choices.head.uses_trainer)
-    key = hash_run(effective, corpus.fingerprint, hash_split(corpus, split), identify(choices.backbone))
+    key = hash_run(effective, corpus.fingerprint, hash_split(corpus, split), identify(choices))
     with hold(Path(config.paths.cache) / "locks" / f"{key}.lock"):
         known = choices.tracker.find(key) if config.resume else None
         if get_state(known) == "finished":
@@ -244,9 +244,10 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def identify(backbone: Any) -> dict[str, object]:
-    """Versions and weights behind a frozen backbone's features; a trained one is all configuration."""
-    return {} if backbone.trains else backbone.identify()
+def identify(choices: Choices) -> dict[str, object]:
+    """Versions, weights and recordings that are not in the configuration; a trained backbone is all configuration."""
+    backbone = {} if choices.backbone.trains else choices.backbone.identify()
+    return backbone | ({"varied": choices.augmentation.identify()} if choices.augmentation else {})
 
 
 def hash_split(corpus: Corpus, split: Split) -> str:

@@ -21,6 +21,8 @@ WITHOUT_EFFECT = (
     "dataset.root",
     "dataset.path",
     "dataset.jobs",
+    "dataset.variant.root",
+    "dataset.variant.map",
     "split.path",
     "trainer.accelerator",
     "trainer.devices",

@@ -263,3 +263,15 @@ def test_the_scikit_learn_path_imports_no_heavy_library(start_ser, tones):
     said = start_ser("train", *tones.overrides, *overrides, code=code).said()
     assert said.code == 0, said.err
     assert said.out.strip().splitlines()[-1] == "[]"
+
+
+def test_the_lines_of_python_in_the_readme_run(outputs, tones, monkeypatch, capsys):
+    import re
+    from pathlib import Path
+
+    (code,) = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(outputs)
+    small = "".join(f'"{override}", ' for override in tones.overrides)
+    exec(code.replace("compose([", f"compose([{small}"), {})
+    assert 0 <= float(capsys.readouterr().out.strip().splitlines()[-1]) <= 1
+    assert (outputs / "outputs" / "my-run" / "metrics.json").is_file()
