@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("ser.commands.train", "train and evaluate; with -m, a sweep over every combination of choices"),
     "data": ("ser.commands.data", "corpora: list, check a copy, explore it, fetch it"),
     "list": ("ser.commands.list", "the choices of a config group: ser list backbone"),
+    "pretune": ("ser.commands.pretune", "teach a backbone a language from transcribed speech, for language=ctc"),
     "ui": ("ser.commands.ui", "MLflow's own pages on this project's runs, on 127.0.0.1"),
     "doctor": ("ser.commands.doctor", "check the installation; --fix mends what can be mended"),
 }

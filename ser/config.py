@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ser.dataset.target import list_dimensions
 from ser.errors import InputError
 from ser.paths import find_shipped
 
@@ -14,6 +15,12 @@ from ser.paths import find_shipped
 SHARED = ("emotions", "target", "merge", "variant")
 #: Mappings whose keys are the user's own; Hydra would take a new key for a misspelt one.
 FREE = ("data.roots", "dataset.merge", "dataset.values", "dataset.columns")
+#: The loss, and what early stopping monitors, where the target decides.
+AUTO = "auto"
+FOR_EMOTIONS, FOR_DIMENSIONS = ("cross_entropy", "val/uar"), ("ccc", "val/ccc")
+
+#: Composes one choice of a group anew: (group, choice) → its settings.
+LoadChoice = Callable[[str, str], DictConfig]
 
 
 def compose(overrides: Sequence[str] = (), stage: str = "train") -> DictConfig:
@@ -33,7 +40,7 @@ def compose(overrides: Sequence[str] = (), stage: str = "train") -> DictConfig:
         choices = dict(config.hydra.runtime.choices)
         with open_dict(config):
             del config["hydra"]
-        return complete(config, choices, lambda name: compose_hydra(stage, overrides=[f"dataset={name}"]).dataset)
+        return complete(config, choices, lambda group, name: compose_hydra(stage, overrides=[f"{group}={name}"])[group])
 
 
 def permit_own_keys(arguments: Sequence[str]) -> list[str]:
@@ -46,26 +53,39 @@ def permit_own_keys(arguments: Sequence[str]) -> list[str]:
     return [f"++{argument}" if is_free(argument) else argument for argument in arguments]
 
 
-def complete(
-    config: DictConfig, choices: Mapping[str, object], load_dataset: Callable[[str], DictConfig]
-) -> DictConfig:
-    """Add what Hydra does not: the name of each group's choice, and the corpora named in ``data``.
+def complete(config: DictConfig, choices: Mapping[str, object], load_choice: LoadChoice) -> DictConfig:
+    """Add what Hydra does not: the name of each group's choice, what ``auto`` means, the corpora named in ``data``.
 
     Args:
         config: as composed.
         choices: group → choice, as Hydra knows them.
-        load_dataset: composes one choice of ``conf/dataset``.
+        load_choice: composes one choice of a group.
     """
     named = {str(k): v for k, v in choices.items() if not str(k).startswith("hydra") and "/" not in str(k)}
     with open_dict(config):
         config.choices = named
+        choose_by_target(config, load_choice)
         if config.data.train or config.data.test:
             # In one order whatever trains, so that what is said of the corpora is said alike.
             names = sorted(list_corpora(config))
-            config.data.corpora = {name: load_corpus(config, name, load_dataset) for name in names}
+            config.data.corpora = {name: load_corpus(config, name, load_choice) for name in names}
             config.dataset = {key: config.dataset[key] for key in SHARED}
             config.choices.dataset = "+".join(config.data.train)
     return config
+
+
+def choose_by_target(config: DictConfig, load_choice: LoadChoice) -> None:
+    """Put in place of ``loss=auto`` and of the monitor ``auto`` what suits emotions, or dimensions."""
+    dimensional = bool(list_dimensions(config.dataset.target))
+    loss, monitor = FOR_DIMENSIONS if dimensional else FOR_EMOTIONS
+    if config.choices.get("loss") == AUTO:
+        config.choices.loss = FOR_EMOTIONS[0]
+        # Whoever sets a key of the cross-entropy means it: such a loss stays, and is refused for dimensions later.
+        if dimensional and config.loss == load_choice("loss", AUTO):
+            config.choices.loss, config.loss = loss, load_choice("loss", loss)
+    stopping = config.trainer.early_stopping
+    if stopping is not None and stopping.get("monitor") == AUTO:
+        stopping.monitor = monitor
 
 
 def list_corpora(config: DictConfig) -> list[str]:
@@ -79,9 +99,9 @@ def list_corpora(config: DictConfig) -> list[str]:
     return list(dict.fromkeys([*config.data.train, *config.data.test]))
 
 
-def load_corpus(config: DictConfig, name: str, load_dataset: Callable[[str], DictConfig]) -> DictConfig:
+def load_corpus(config: DictConfig, name: str, load_choice: LoadChoice) -> DictConfig:
     """The choice of one corpus, with its root from ``data.roots``."""
-    dataset = load_dataset(name)
+    dataset = load_choice("dataset", name)
     own = OmegaConf.create({key: dataset._get_node(key) for key in dataset if key not in SHARED})
     own._set_parent(config)
     if name in config.data.roots:

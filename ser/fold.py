@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ser.head.data import Head, Model, Part, Workspace, join_parts
+from ser.head.trunk import Trunk
 from ser.predictions import tabulate_predictions
 from ser.results import CHECKPOINTS, read_json, write_json
 from ser.split.fold import Fold
@@ -43,7 +44,7 @@ class Recipe:
 
     Attributes:
         head: what is fitted.
-        make_backbone: builds the backbone anew.
+        trunk: what lies under the head.
         training: how networks are trained; ``None`` for heads that are not.
         emotions: all emotions of the run.
         columns: manifest columns that predictions carry along.
@@ -53,7 +54,7 @@ class Recipe:
     """
 
     head: Head
-    make_backbone: Callable[[], Any]
+    trunk: Trunk
     training: Training | None
     emotions: Sequence[str]
     columns: Sequence[str]
@@ -85,7 +86,7 @@ def run_fold(
         append_history(folder / HISTORY, fold.name, epoch, metrics)
         log_metrics({f"fold-{fold.index}/{name}": value for name, value in metrics.items()}, epoch)
 
-    workspace = Workspace(folder, recipe.make_backbone, recipe.training, log_epoch, recipe.augmentation)
+    workspace = Workspace(folder, recipe.trunk, recipe.training, log_epoch, recipe.augmentation)
     validation = trained.take(fold.validation) if len(fold.validation) else None
     rows = recipe.select_training(fold.train)
     train = join_parts([part.take(rows) for part in (trained, *recipe.copies)])
@@ -101,7 +102,7 @@ def run_fold(
 def fit_model(recipe: Recipe, train: Part, validation: Part | None, workspace: Workspace) -> Model:
     """Fit and save; a model that was saved before the run was killed is not fitted again."""
     if (workspace.folder / FITTED).is_file():
-        return recipe.head.load(workspace.folder, recipe.make_backbone)
+        return recipe.head.load(workspace.folder, recipe.trunk)
     model = recipe.head.fit(train, validation, workspace)
     model.save(workspace.folder)
     write_json(workspace.folder / FITTED, {"emotions": list(model.emotions)})

@@ -10,23 +10,28 @@ import pandas as pd
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from ser.backbone.extract import extract_features
+from ser.audio.prepare import Preparation
+from ser.backbone.extract import Waveforms, fill_functionals, fill_hidden, read_functionals
+from ser.backbone.statistics import Frames, Statistics, read_frames, read_vectors
+from ser.backbone.store import FeatureStore
 from ser.corpus import Corpus
 from ser.errors import InputError
 from ser.head.data import Part, read_targets
+from ser.head.trunk import Trunk
 from ser.split.fold import Split
 
 if TYPE_CHECKING:
     from ser.augmentation.base import Augmentation
+    from ser.augmentation.copies import Copies
     from ser.train import Choices
 
 
 def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus, frame: pd.DataFrame) -> Part:
     """All clips as one frame has them, with features where the backbone is frozen."""
     features = None
-    if not choices.backbone.trains:
-        store = Path(config.paths.cache) / "features"
-        features = extract_features(choices.backbone, frame, frame["digest"].tolist(), corpus.preparation, store)
+    if not choices.trunk.trains:
+        store = fill_store(config, choices.trunk, corpus.preparation, frame)
+        features = read_features(choices.trunk, store, frame["digest"].tolist())
     return make_part(corpus, frame, features)
 
 
@@ -38,22 +43,52 @@ def make_part(corpus: Corpus, frame: pd.DataFrame, features: np.ndarray | None) 
 
 def gather_copies(config: DictConfig, choices: Choices, corpus: Corpus, split: Split) -> list[Part]:
     """Augmented copies of all clips that train, for a frozen backbone; each is a part like the original's."""
-    if choices.augmentation is None or choices.backbone.trains:
+    if choices.augmentation is None or choices.trunk.trains:
         return []
-    from ser.augmentation.copies import CopyExtractor  # imports torch, which a run without augmentation may not need
+    from ser.augmentation.copies import Copies  # imports torch, which a run without augmentation may not need
 
-    frame, store = corpus.as_trained(), Path(config.paths.cache) / "features"
-    rows = np.unique(np.concatenate([fold.train for fold in split.folds]))
+    frame, rows = corpus.as_trained(), split.train
     trained, digests = frame.iloc[rows], frame["digest"].iloc[rows].tolist()
     parts = []
-    for copy in range(config.augmentation.copies):
-        extractor = CopyExtractor(choices.backbone, choices.augmentation, config.seed, copy)
-        variants = extract_features(extractor, trained, digests, corpus.preparation, store)
-        for variant in np.moveaxis(variants, 1, 0):
-            features = np.full((len(frame), variant.shape[1]), np.nan, dtype=variant.dtype)
-            features[rows] = variant
+    for number in range(config.augmentation.copies):
+        copies = Copies(choices.augmentation, choices.trunk.backbone.rate, config.seed, number)
+        store = fill_store(config, choices.trunk, corpus.preparation, trained, copies)
+        for variant in range(copies.variants):
+            features = spread(read_features(choices.trunk, store, digests, variant), rows, len(frame))
             parts.append(make_part(corpus, frame, features))
     return parts
+
+
+def fill_store(
+    config: DictConfig, trunk: Trunk, preparation: Preparation, frame: pd.DataFrame, copies: Copies | None = None
+) -> FeatureStore:
+    """The feature store with all that a frozen backbone yields for the clips of a frame, or for copies of them.
+
+    Its :meth:`~ser.backbone.store.FeatureStore.read_record` tells which weights a network had.
+    """
+    root = Path(config.paths.cache) / "features"
+    waveforms = Waveforms(frame, frame["digest"].tolist(), preparation, trunk.backbone.rate, copies)
+    if not trunk.backbone.frames:
+        return fill_functionals(trunk.backbone, waveforms, root)
+    level = Frames(trunk.reading.layer) if trunk.reading.needs_frames else Statistics()
+    return fill_hidden(trunk.backbone, waveforms, root, level, config.trainer.accelerator)
+
+
+def read_features(trunk: Trunk, store: FeatureStore, digests: list[str], variant: int = 0) -> np.ndarray:
+    """Features of clips as :class:`~ser.head.data.Part` has them, from a store that has them all."""
+    if not trunk.backbone.frames:
+        return read_functionals(store, digests, variant)
+    if trunk.reading.needs_frames:
+        return read_frames(store, digests, variant)
+    return read_vectors(store, digests, trunk.reading.layer, trunk.reading.statistics, variant)
+
+
+def spread(features: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Features of some rows among ``count`` of them; the others are NaN, or ``None`` where features are frames."""
+    nothing = None if features.dtype == object else np.nan
+    whole = np.full((count, *features.shape[1:]), nothing, dtype=features.dtype)
+    whole[rows] = features
+    return whole
 
 
 def make_augmentation(config: DictConfig) -> Augmentation | None:

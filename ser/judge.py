@@ -11,6 +11,10 @@ import pandas as pd
 
 from ser import metrics, regression
 
+#: Scores that a run is named by, each with those told beside it.
+HEADLINES = {"uar": ("wa", "f1_macro"), "ccc": ("pcc", "mae")}
+TITLES = {"uar": "UAR", "wa": "WA", "f1_macro": "macro-F1", "ccc": "CCC", "pcc": "PCC", "mae": "MAE"}
+
 
 class Judge(Protocol):
     """Scores and tables of prediction tables."""
@@ -78,6 +82,11 @@ class DimensionJudge:
 def choose_judge(dimensions: tuple[str, ...], by: Sequence[str]) -> Judge:
     """The judge of what is predicted: numbers, or emotions where there are no dimensions."""
     return DimensionJudge(dimensions, by) if dimensions else EmotionJudge(by)
+
+
+def find_headline(scores: Mapping[str, object]) -> str:
+    """The score that a run is named by, of all that were written; "" if there is none."""
+    return next((name for name in HEADLINES if f"test/{name}" in scores), "")
 
 
 def spread_folds(

@@ -75,13 +75,13 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
 
     mistakes: list[Exception] = []
 
-    def load_dataset(choice: str) -> DictConfig:
+    def load_choice(group: str, choice: str) -> DictConfig:
         loader = GlobalHydra.instance().config_loader()
-        return loader.load_configuration(name, [f"dataset={choice}"], RunMode.RUN).dataset
+        return loader.load_configuration(name, [f"{group}={choice}"], RunMode.RUN)[group]
 
     def task(config: DictConfig) -> None:
         try:
-            run_job(stage, complete(config, HydraConfig.get().runtime.choices, load_dataset))
+            run_job(stage, complete(config, HydraConfig.get().runtime.choices, load_choice))
         except MISTAKES as error:  # kept from Hydra, which would print a line of its own about it
             mistakes.append(error)
 

@@ -6,12 +6,16 @@ confusion matrix are true classes. Intervals resample speakers, because clips of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-Statistic = Callable[[np.ndarray], np.ndarray]
+NO_INTERVAL = (float("nan"), float("nan"))
+#: Share of samples drawn anew from which on results say so: two speakers for a class make it 12 %, three 4 %.
+FEW = 0.05
+#: Give up on an interval where fewer samples than one in so many hold every class.
+MOST_ROUNDS = 100
 
 
 def count_confusions(true: Iterable[str], predicted: Iterable[str], emotions: Sequence[str]) -> np.ndarray:
@@ -61,43 +65,115 @@ def f1_macro(confusion: np.ndarray) -> np.ndarray:
 
 def resample_groups(counts: np.ndarray, draws: int = 2000, seed: int = 0) -> np.ndarray:
     """Confusion counts [draws, K, K] of bootstrap samples of whole groups, from counts [G, K, K]."""
-    groups = len(counts)
-    weights = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=draws)
-    return np.tensordot(weights, counts, axes=(1, 0))
+    return np.tensordot(_draw_groups(len(counts), draws, np.random.default_rng(seed)), counts, axes=(1, 0))
 
 
-def find_interval(statistic: Statistic, counts: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of a statistic over resampled groups; NaN with fewer than two groups."""
-    if len(counts) < 2:
-        return float("nan"), float("nan")
-    values = statistic(resample_groups(counts))
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
+def resample_classes(counts: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[np.ndarray, float]:
+    """Bootstrap samples of whole groups in which every class occurs, and the share of samples drawn anew for that.
+
+    The samples are those of :func:`resample_groups` where none lacks a class.
+
+    Args:
+        counts: [G, K, K].
+        draws: number of samples.
+        seed: of the samples.
+
+    Returns:
+        Confusion counts [draws, K, K] and the share; fewer samples where nearly all lack a class.
+    """
+    shown = counts.sum(-1) > 0
+    shown = shown[:, shown.any(axis=0)].astype(np.int64)
+    rng = np.random.default_rng(seed)
+    kept: list[np.ndarray] = []
+    number = 0
+    while number < draws and len(kept) < MOST_ROUNDS:
+        weights = _draw_groups(len(counts), draws, rng)
+        kept.append(weights[(weights @ shown > 0).all(axis=1)])
+        number += len(kept[-1])
+    weights = np.concatenate(kept)[:draws]
+    return np.tensordot(weights, counts, axes=(1, 0)), 1 - number / (len(kept) * draws)
+
+
+def find_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of a statistic's values [draws]."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def find_wa_interval(counts: np.ndarray) -> tuple[float, float]:
+    """Interval of WA over resampled speakers, from counts [S, K, K]; NaN with one speaker."""
+    return find_interval(wa(resample_groups(counts))) if len(counts) > 1 else NO_INTERVAL
+
+
+def find_uar_interval(sets: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Interval of UAR, mean over sets [S, K, K] each, whose speakers are resampled independently.
+
+    UAR is a mean over the classes of the set. A sample of speakers who do not show one of them has no such mean: over
+    the classes that are left it measures something else, which is higher where the absent class is a hard one. Such
+    samples are drawn anew, so the interval is that of a bootstrap given that every class occurs. Where one speaker
+    alone shows a class, all samples would hold the same clips of it: how speakers differ in it cannot be known, and
+    the interval is NaN, as it is with one speaker.
+    """
+    if any(len(counts) < 2 or (count_showing(counts) == 1).any() for counts in sets):
+        return NO_INTERVAL
+    samples = [resample_classes(counts, seed=place)[0] for place, counts in enumerate(sets)]
+    fewest = min(map(len, samples))
+    return find_interval(np.mean([uar(sample[:fewest]) for sample in samples], axis=0)) if fewest else NO_INTERVAL
+
+
+def count_showing(counts: np.ndarray) -> np.ndarray:
+    """How many groups have clips of each class [K], from counts [G, K, K]."""
+    return (counts.sum(-1) > 0).sum(0)
+
+
+def note_few_speakers(sets: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What a reader must know of the UAR intervals of evaluation sets in which few speakers show a class."""
+    notes = []
+    for label, table in sets.items():
+        emotions = list_classes(table)
+        counts = count_by_speaker(table)
+        showing = dict(zip(emotions, count_showing(counts).tolist(), strict=True))
+        lone = [emotion for emotion, number in showing.items() if number == 1]
+        if len(counts) < 2:
+            continue
+        if lone:
+            notes.append(f"{label}: UAR has no interval, because one speaker alone shows {', '.join(lone)}")
+        elif (share := resample_classes(counts)[1]) > FEW:
+            rare = sorted((number, emotion) for emotion, number in showing.items() if number)[:3]
+            listing = ", ".join(f"{emotion} ({number} speakers)" for number, emotion in rare)
+            notes.append(
+                f"{label}: the interval of UAR is too narrow, because few speakers show some classes ({listing}): "
+                f"{share:.0%} of the samples of speakers lacked one and were drawn anew"
+            )
+    return notes
 
 
 def score(predictions: pd.DataFrame, prefix: str, by: Sequence[str] = ("gender",)) -> dict[str, float]:
     """All scores of one evaluation set, named ``<prefix>/uar`` and so on.
 
     Args:
-        predictions: columns ``true``, ``predicted``, ``speaker`` and those of ``by``.
+        predictions: columns ``clip``, ``true``, ``predicted``, ``speaker`` and those of ``by``.
         prefix: ``test``, ``val``.
         by: columns whose levels are scored separately (``<prefix>/gender/female/uar``).
 
     Returns:
-        ``uar`` and ``wa`` with ``_ci_low`` and ``_ci_high`` (95 %, resampling speakers; NaN with one speaker),
-        ``f1_macro``, ``recall/<emotion>``, ``n_clips``, ``n_speakers``, and UAR, WA and clips of each level of ``by``.
+        ``uar`` and ``wa`` with ``_ci_low`` and ``_ci_high`` (95 %, resampling speakers; NaN with one speaker, for UAR
+        also where one alone shows a class), ``f1_macro``, ``recall/<emotion>``, ``n_clips``, ``n_predictions`` (more
+        where several folds test a clip), ``n_speakers``, and UAR, WA and clips of each level of ``by``.
     """
-    emotions = sorted(set(predictions["true"]) | set(predictions["predicted"]))
-    counts = count_by_group(predictions["true"], predictions["predicted"], predictions["speaker"], emotions)
+    emotions = list_classes(predictions)
+    counts = count_by_speaker(predictions)
     total = counts.sum(0)
     scores: dict[str, float] = {}
-    for name, statistic in (("uar", uar), ("wa", wa)):
-        low, high = find_interval(statistic, counts)
+    for name, statistic, (low, high) in (
+        ("uar", uar, find_uar_interval([counts])),
+        ("wa", wa, find_wa_interval(counts)),
+    ):
         scores |= {name: float(statistic(total)), f"{name}_ci_low": low, f"{name}_ci_high": high}
     scores["f1_macro"] = float(f1_macro(total))
     recall = dict(zip(emotions, recalls(total), strict=True))
     scores |= {f"recall/{emotion}": float(value) for emotion, value in recall.items() if not np.isnan(value)}
-    scores |= {"n_clips": float(len(predictions)), "n_speakers": float(len(counts))}
+    scores |= count_rows(predictions)
     for column in by:
         table = score_levels(predictions, column)
         scores |= {
@@ -123,22 +199,24 @@ def score_sets(sets: Mapping[str, pd.DataFrame], prefix: str, by: Sequence[str])
         return scores
     for statistic in ("uar", "wa", "f1_macro"):
         scores[f"{prefix}/{statistic}"] = float(np.mean([scores[f"{label}/{statistic}"] for label in sets]))
-    low, high = find_mean_interval(uar, [count_by_speaker(table) for table in sets.values()])
+    low, high = find_uar_interval([count_by_speaker(table) for table in sets.values()])
     return scores | {f"{prefix}/uar_ci_low": low, f"{prefix}/uar_ci_high": high}
 
 
-def find_mean_interval(statistic: Statistic, sets: Sequence[np.ndarray], level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of a statistic's mean over sets whose groups are resampled independently."""
-    if any(len(counts) < 2 for counts in sets):
-        return float("nan"), float("nan")
-    draws = [statistic(resample_groups(counts, seed=place)) for place, counts in enumerate(sets)]
-    low, high = np.nanquantile(np.mean(draws, axis=0), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def count_rows(predictions: pd.DataFrame) -> dict[str, float]:
+    """Clips, predictions of them (those of several folds' models all count) and speakers of a table."""
+    clips, speakers = (float(predictions[column].nunique()) for column in ("clip", "speaker"))
+    return {"n_clips": clips, "n_predictions": float(len(predictions)), "n_speakers": speakers}
+
+
+def list_classes(predictions: pd.DataFrame) -> list[str]:
+    """The emotions among true and predicted ones, sorted."""
+    return sorted(set(predictions["true"]) | set(predictions["predicted"]))
 
 
 def count_by_speaker(predictions: pd.DataFrame) -> np.ndarray:
-    """Confusion counts [S, K, K] of each speaker."""
-    emotions = sorted(set(predictions["true"]) | set(predictions["predicted"]))
+    """Confusion counts [S, K, K] of each speaker, in the order of :func:`list_classes`."""
+    emotions = list_classes(predictions)
     return count_by_group(predictions["true"], predictions["predicted"], predictions["speaker"], emotions)
 
 
@@ -146,17 +224,22 @@ def score_levels(predictions: pd.DataFrame, column: str) -> pd.DataFrame:
     """UAR, WA and clips (columns) of each level of a column (rows); clips without a level are left out."""
     known = predictions[predictions[column].notna()]
     groups = known[column].astype(str)
-    emotions = sorted(set(known["true"]) | set(known["predicted"]))
-    counts = count_by_group(known["true"], known["predicted"], groups, emotions)
-    levels = pd.Index(sorted(groups.unique()), name=column)
-    return pd.DataFrame({"uar": uar(counts), "wa": wa(counts), "n_clips": counts.sum((-2, -1))}, index=levels)
+    counts = count_by_group(known["true"], known["predicted"], groups, list_classes(known))
+    clips = known.groupby(groups)["clip"].nunique()
+    levels = pd.Index(clips.index.astype(object), name=column)
+    return pd.DataFrame({"uar": uar(counts), "wa": wa(counts), "n_clips": clips.to_numpy()}, index=levels)
 
 
 def tabulate_confusion(predictions: pd.DataFrame) -> pd.DataFrame:
     """Confusion counts with names: rows are true emotions, columns predicted ones."""
-    emotions = sorted(set(predictions["true"]) | set(predictions["predicted"]))
+    emotions = list_classes(predictions)
     counts = count_confusions(predictions["true"], predictions["predicted"], emotions)
     return pd.DataFrame(counts, index=pd.Index(emotions, name="true"), columns=pd.Index(emotions, name="predicted"))
+
+
+def _draw_groups(groups: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each group occurs in each bootstrap sample [draws, G]."""
+    return rng.multinomial(groups, np.full(groups, 1 / groups), size=draws)
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from ser.errors import InputError
+from ser.judge import HEADLINES, TITLES, find_headline
 from ser.results import read_json, write_json
 from ser.tracking.environment import describe_environment
 from ser.tracking.tracker import TrackedRun, Tracker
@@ -182,25 +183,35 @@ def gather_jobs(folder: Path) -> list[dict[str, Any]]:
 
 
 def print_table(folder: Path, record: Mapping[str, Any]) -> None:
-    """The end of a sweep: what varied, UAR with its interval, state."""
+    """The end of a sweep: what varied, the score that names each run with its interval, state."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    scores = [
+        read_json(folder / job["run_dir"] / "metrics.json") if job["state"] in DONE else {} for job in record["jobs"]
+    ]
+    found = {find_headline(each) for each in scores}
+    headlines = [name for name in HEADLINES if name in found] or ["uar"]
     table = Table(box=None, pad_edge=False)
-    for name in (*record["varied"], "UAR", "95 % CI", "WA", "state"):
-        table.add_column(name, overflow="fold")
-    for job in record["jobs"]:
-        scores = read_json(folder / job["run_dir"] / "metrics.json") if job["state"] in DONE else {}
-        low, high = (format_score(scores.get(f"test/uar_ci_{side}")) for side in ("low", "high"))
+    columns = [title for name in headlines for title in (TITLES[name], "95 % CI", TITLES[HEADLINES[name][0]])]
+    for title in (*record["varied"], *columns, "state"):
+        table.add_column(title, overflow="fold")
+    for job, own in zip(record["jobs"], scores, strict=True):
         table.add_row(
             *(escape(str(job["overrides"].get(name, ""))) for name in record["varied"]),
-            format_score(scores.get("test/uar")),
-            f"{low}–{high}" if scores else "",
-            format_score(scores.get("test/wa")),
+            *(cell for name in headlines for cell in format_scores(own, name)),
             escape(job["state"] + (f": {job['reason'].splitlines()[0]}" if job["reason"] else "")),
         )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def format_scores(scores: Mapping[str, float | None], headline: str) -> tuple[str, str, str]:
+    """A headline score, its interval, and the score told beside it; nothing where a run lacks them."""
+    low, high = (format_score(scores.get(f"test/{headline}_ci_{side}")) for side in ("low", "high"))
+    interval = f"{low}{' to ' if low.startswith('-') else '–'}{high}" if low and high else ""
+    beside = format_score(scores.get(f"test/{HEADLINES[headline][0]}"))
+    return format_score(scores.get(f"test/{headline}")), interval, beside
 
 
 def format_score(value: float | None) -> str:

@@ -28,6 +28,8 @@ from ser.errors import InputError
 from ser.fold import Recipe, run_fold
 from ser.gather import gather_clips, gather_copies, make_augmentation
 from ser.head.data import Head
+from ser.head.reading import Reading
+from ser.head.trunk import Trunk
 from ser.judge import choose_judge
 from ser.predictions import complete_predictions
 from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_results
@@ -62,7 +64,7 @@ class Outcome:
 class Choices:
     """The objects that a configuration names."""
 
-    backbone: Any
+    trunk: Trunk
     head: Head
     training: Training | None
     augmentation: Augmentation | None
@@ -74,9 +76,9 @@ class Choices:
         """Instantiate and check what needs no data; raises InputError where choices do not go together."""
         if config.class_weight not in ("none", "balanced"):
             raise InputError(f"class_weight={config.class_weight}", expected="none or balanced")
-        backbone = instantiate(config.backbone)
+        trunk = build_trunk(config)
         head = instantiate(config.head, class_weight=config.class_weight)
-        head.check(backbone)
+        head.check(trunk)
         dimensions = list_dimensions(config.dataset.target)
         head.check_target(dimensions)
         training = build_training(config) if head.uses_trainer else None
@@ -86,7 +88,7 @@ class Choices:
         tracker.connect()
         cache = AudioCache(Path(config.paths.cache) / "audio")
         preparation = replace(instantiate(config.audio), cache=cache)
-        return cls(backbone, head, training, make_augmentation(config), preparation, tracker)
+        return cls(trunk, head, training, make_augmentation(config), preparation, tracker)
 
 
 def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
@@ -104,9 +106,11 @@ def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | No
     """
     folder = Path(folder).absolute()
     choices = Choices.build(config)
-    corpus = read_corpora(config, choices.preparation, choices.backbone.rate)
+    corpus = read_corpora(config, choices.preparation, choices.trunk.backbone.rate)
     check_columns(corpus, config.metrics.by)
     split = divide(config, corpus, needs_validation(config, choices.head))
+    if choices.training is not None:
+        choices.training.check_clips(corpus.as_trained().iloc[split.train], corpus.manifest.emotions)
     for note in split.notes:
         log.warning(note)
     effective = select_effective(resolve(config), choices.head.uses_trainer)
@@ -146,7 +150,7 @@ def evaluate(
     trained = tested if corpus.training is None else gather_clips(config, choices, corpus, corpus.training)
     recipe = Recipe(
         head=choices.head,
-        make_backbone=lambda: instantiate(config.backbone),
+        trunk=choices.trunk,
         training=choices.training,
         emotions=corpus.manifest.emotions,
         columns=list(dict.fromkeys([*config.metrics.by, *corpus.manifest.frame.columns.intersection(["variant"])])),
@@ -208,6 +212,16 @@ def complete_evaluations(
     return {name: complete_predictions(parts, run_id, key, name) for name, parts in sets.items()}
 
 
+def build_trunk(config: DictConfig) -> Trunk:
+    """What lies under the head, as config groups ``backbone``, ``finetune`` and ``pooling`` say."""
+    backbone = instantiate(config.backbone)
+    pooling = instantiate(config.pooling)
+    reading = Reading(getattr(backbone, "layer", -1), tuple(pooling.statistics), pooling.network, pooling.mix)
+    trunk = Trunk(backbone, instantiate(config.finetune), reading)
+    trunk.check()
+    return trunk
+
+
 def build_training(config: DictConfig) -> Training:
     """Trainer settings with the optimizer, scheduler and loss they use."""
     return instantiate(
@@ -245,9 +259,8 @@ def resolve(config: DictConfig) -> dict[str, Any]:
 
 
 def identify(choices: Choices) -> dict[str, object]:
-    """Versions, weights and recordings that are not in the configuration; a trained backbone is all configuration."""
-    backbone = {} if choices.backbone.trains else choices.backbone.identify()
-    return backbone | ({"varied": choices.augmentation.identify()} if choices.augmentation else {})
+    """Versions, weights and recordings that are not in the configuration."""
+    return choices.trunk.identify() | ({"varied": choices.augmentation.identify()} if choices.augmentation else {})
 
 
 def hash_split(corpus: Corpus, split: Split) -> str:

@@ -21,6 +21,34 @@ def test_heads_have_their_own_default_of_class_weight():
     assert compose(["head=linear", "class_weight=none"]).class_weight == "none"
 
 
+@pytest.mark.parametrize(
+    ("target", "loss", "monitor"),
+    [
+        ("emotion", "cross_entropy", "val/uar"),
+        ("one_vs_rest:anger", "cross_entropy", "val/uar"),
+        ("[arousal,valence]", "ccc", "val/ccc"),
+    ],
+)
+def test_the_target_chooses_loss_and_monitor_unless_they_are_chosen(target, loss, monitor):
+    def find(*overrides):
+        config = compose([f"dataset.target={target}", *overrides])
+        return config.choices.loss, config.loss, config.trainer.early_stopping
+
+    expected = compose([f"loss={loss}"]).loss
+    assert find() == find("loss=auto") == find("trainer.early_stopping.monitor=auto")
+    assert find()[:2] == (loss, expected) and find()[2].monitor == monitor and find()[2].mode == "max"
+    for other in ("mse", "ccc", "cross_entropy", "soft_cross_entropy"):
+        assert find(f"loss={other}")[:2] == (other, compose([f"loss={other}"]).loss)
+    assert find("trainer.early_stopping.monitor=val/loss")[2].monitor == "val/loss"
+    assert find("trainer.early_stopping=null")[2] is None
+
+
+def test_a_key_of_the_cross_entropy_chooses_it():
+    config = compose(["dataset.target=[arousal]", "loss.label_smoothing=0.1"])
+    assert config.choices.loss == "cross_entropy" and config.loss.label_smoothing == 0.1
+    assert compose(["loss.label_smoothing=0.1"]).loss.label_smoothing == 0.1
+
+
 @pytest.mark.parametrize("override", ["head=svn", "sed=1", "head.tunee=false", "nothing=svm"])
 def test_what_is_misspelt_is_refused(override):
     with pytest.raises(HydraException):

@@ -22,7 +22,7 @@ class Functionals:
         InputError: a feature set that openSMILE does not have.
     """
 
-    trains = False
+    frames = False
 
     def __init__(self, feature_set: str = "eGeMAPSv02", rate: int = 16000) -> None:
         self.feature_set = feature_set

@@ -7,11 +7,16 @@ yields does not depend on its batch. ReLU and addition are modules, so that rele
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
+from ser.backbone.masked import MaskedBatchNorm2d, make_mask
 from ser.errors import InputError
-from ser.head.pooling import make_mask
 
 
 class LogMel(nn.Module):
@@ -33,27 +38,6 @@ class LogMel(nn.Module):
         """Compute."""
         power = self.spectrogram(waveforms)
         return 10 * torch.log10(power.clamp(min=1e-10)), 1 + lengths // self.hop
-
-
-class MaskedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation of [B, C, H, T] whose statistics leave out padding; padding comes out as zero."""
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise; ``mask`` [B, 1, 1, T] is 1 inside the clips."""
-        if not self.training:
-            return super().forward(x) * mask
-        count = mask.sum() * x.shape[2]
-        mean = (x * mask).sum((0, 2, 3), keepdim=True) / count
-        centred = (x - mean) * mask
-        variance = centred.square().sum((0, 2, 3), keepdim=True) / count
-        self._remember(mean.detach().flatten(), variance.detach().flatten() * count / (count - 1).clamp(min=1))
-        scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(variance + self.eps)
-        return centred * scale + self.bias.view(1, -1, 1, 1) * mask
-
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
-        self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum)
 
 
 class Sum(nn.Module):
@@ -90,8 +74,9 @@ class Block(nn.Module):
         return self.relu2(self.sum(self.norm2(inner, mask), self.norm3(self.shortcut(x), mask))), lengths
 
 
-class MelCNN(nn.Module):
-    """Waveforms to frames.
+@dataclass(frozen=True)
+class MelCNN:
+    """The network and its size; it has one layer and starts untrained.
 
     Args:
         rate: sampling rate in Hz at which clips are read.
@@ -103,23 +88,39 @@ class MelCNN(nn.Module):
         spec_augment: masks log-mel spectrograms [B, mels, F] in training, or ``None``.
     """
 
-    trains = True
+    frames: ClassVar[bool] = True
+    pretrained: ClassVar[bool] = False
+    layer: ClassVar[int] = -1
 
-    def __init__(
-        self,
-        rate: int = 16000,
-        mels: int = 128,
-        fft: int = 1024,
-        window: int = 480,
-        hop: int = 240,
-        width: int = 32,
-        spec_augment: nn.Module | None = None,
-    ) -> None:
+    rate: int = 16000
+    mels: int = 128
+    fft: int = 1024
+    window: int = 480
+    hop: int = 240
+    width: int = 32
+    spec_augment: nn.Module | None = None
+
+    def identify(self) -> dict[str, object]:
+        """Nothing that the configuration does not say: its weights come from training."""
+        return {}
+
+    def build(self) -> MelNetwork:
+        """With fresh weights."""
+        return MelNetwork(self)
+
+
+class MelNetwork(nn.Module):
+    """Waveforms to frames."""
+
+    depth = 1
+
+    def __init__(self, options: MelCNN) -> None:
         super().__init__()
-        self.rate = rate
+        width = options.width
+        self.rate = options.rate
         self.dim = 4 * width
-        self.mel = LogMel(rate, mels, fft, window, hop)
-        self.spec_augment = spec_augment or None  # the choice none composes to an empty mapping
+        self.mel = LogMel(options.rate, options.mels, options.fft, options.window, options.hop)
+        self.spec_augment = deepcopy(options.spec_augment) or None  # the choice none composes to an empty mapping
         self.norm0 = MaskedBatchNorm2d(1)
         self.conv1 = nn.Conv2d(1, width, 7, 2, 3, bias=False)
         self.norm1 = MaskedBatchNorm2d(width)
@@ -128,7 +129,17 @@ class MelCNN(nn.Module):
         self.block1 = Block(width, 2 * width, 1)
         self.block2 = Block(2 * width, 4 * width, 2)
 
-    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def front_end(self) -> Sequence[nn.Module]:
+        """None: the spectrogram has no weights."""
+        return ()
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """The residual blocks."""
+        return self.block1, self.block2
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
         """Waveforms [B, T] at :attr:`rate` with lengths [B] in samples to frames [B, F, dim] with lengths [B]."""
         mel, frames = self.mel(waveforms, lengths)
         if self.spec_augment is not None:
@@ -143,7 +154,7 @@ class MelCNN(nn.Module):
         x = x * mask_time(frames, x)
         x, frames = self.block1(x, frames)
         x, frames = self.block2(x, frames)
-        return x.mean(2).transpose(1, 2), frames
+        return [x.mean(2).transpose(1, 2)], frames
 
 
 def halve(lengths: Tensor) -> Tensor:

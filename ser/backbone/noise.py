@@ -16,7 +16,7 @@ class Noise:
         rate: sampling rate in Hz at which clips are read.
     """
 
-    trains = False
+    frames = False
 
     def __init__(self, dim: int = 88, seed: int = 0, rate: int = 16000) -> None:
         self.dim = dim

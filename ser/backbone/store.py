@@ -1,22 +1,30 @@
 """The feature store: what frozen extractors computed, addressed by content, shared by any number of processes.
 
-One file a clip, ``<root>/<extractor>/<shard>/<address>.npy``. A file appears by an atomic rename, so a reader sees all
-of it or nothing; a shard's writer holds its lock, which the system releases when the process dies.
+One file a clip (or one for each variant of it), ``<root>/<extractor>/<shard>/<address>.npy``. A file appears by an
+atomic rename, so a reader sees all of it or nothing; a shard's writer holds its lock, which the system releases when
+the process dies.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from threading import get_ident
+from typing import Any, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
+
+#: Where an extractor's record lies in its folder.
+RECORD = "backbone.json"
+
+T = TypeVar("T")
 
 
 class FeatureStore:
@@ -26,36 +34,56 @@ class FeatureStore:
         root: the store's folder.
         identity: everything that decides what the extractor yields (name, version, weights hash, parameters); two
             extractors with different identities never share an address.
+        variants: arrays of each clip: one, or one for each variant that an augmentation makes of it.
     """
 
-    def __init__(self, root: str | Path, identity: Mapping[str, object]) -> None:
+    def __init__(self, root: str | Path, identity: Mapping[str, object], variants: int = 1) -> None:
         self.identity = json.dumps(identity, sort_keys=True)
         self.folder = Path(root) / blake2b(self.identity.encode(), digest_size=8).hexdigest()
+        self.variants = variants
 
-    def find_path(self, digest: str) -> Path:
+    def find_path(self, digest: str, variant: int = 0) -> Path:
         """Where the features of the waveform with this hash lie, or would lie."""
         address = blake2b((digest + self.identity).encode(), digest_size=16).hexdigest()
-        return self.folder / address[:2] / f"{address}.npy"
+        return self.folder / address[:2] / (f"{address}-{variant}.npy" if variant else f"{address}.npy")
 
     def find_missing(self, digests: Iterable[str]) -> list[str]:
         """The distinct hashes that have no features yet."""
-        return [digest for digest in dict.fromkeys(digests) if not self.find_path(digest).exists()]
+        last = self.variants - 1  # written last
+        return [digest for digest in dict.fromkeys(digests) if not self.find_path(digest, last).exists()]
 
-    def read(self, digests: Sequence[str]) -> list[np.ndarray]:
+    def read(self, digests: Sequence[str], variant: int = 0) -> list[np.ndarray]:
         """The features of each waveform, in order; KeyError for one that was never written."""
+        return self.load(digests, load_array, variant)
+
+    def load(self, digests: Sequence[str], read_file: Callable[[Path], T], variant: int = 0) -> list[T]:
+        """What a function reads from the file of each waveform, in order; KeyError for one that was never written."""
         try:
-            return [_load(self.find_path(digest)) for digest in digests]
+            return [read_file(self.find_path(digest, variant)) for digest in digests]
         except FileNotFoundError as error:
             raise KeyError(f"no features at {error.filename}") from None
 
-    def write(self, digest: str, features: np.ndarray) -> None:
-        """Keep the features of one waveform; the file appears whole or not at all."""
-        path = self.find_path(digest)
-        self._make_folder(path.parent)
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
-        with temporary.open("wb") as file:
-            np.save(file, features, allow_pickle=False)
-        temporary.replace(path)
+    def write(self, digest: str, *features: np.ndarray) -> None:
+        """Keep the features of one waveform, an array for each variant; a file appears whole or not at all."""
+        if len(features) != self.variants:
+            raise ValueError(f"{len(features)} arrays of a clip that has {self.variants} variants")
+        for variant, array in enumerate(features):
+            path = self.find_path(digest, variant)
+            self._make_folder(path.parent)
+            temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
+            with temporary.open("wb") as file:
+                np.save(file, array, allow_pickle=False)
+            temporary.replace(path)
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Keep what a person or a run must know of the extractor beside its features."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_text(self.folder / RECORD, json.dumps(record, indent=2) + "\n")
+
+    def read_record(self) -> dict[str, Any]:
+        """What :meth:`write_record` kept; empty if it never did."""
+        path = self.folder / RECORD
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def claim(self, digests: Sequence[str], at_least: int = 32) -> Iterator[list[str]]:
         """Yield batches of what is missing, each held against other processes until the next is asked for.
@@ -83,9 +111,7 @@ class FeatureStore:
             folder.mkdir(parents=True, exist_ok=True)
         note = self.folder / "extractor.json"
         if not note.exists():
-            temporary = note.with_suffix(f".{os.getpid()}-{get_ident()}.tmp")
-            temporary.write_text(self.identity + "\n")
-            temporary.replace(note)
+            _write_text(note, self.identity + "\n")
 
 
 @contextmanager
@@ -119,6 +145,23 @@ def _lock_path(shard: Path) -> Path:
     return shard / ".lock"
 
 
-def _load(path: Path) -> np.ndarray:
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}-{get_ident()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def load_array(path: Path) -> np.ndarray:
+    """The array in a file."""
     # Reading the bytes first is several times faster than np.load on a path, and a warm run is all reading.
     return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+
+
+def load_row(path: Path, find_row: Callable[[int], int]) -> np.ndarray:
+    """One row of the array in a file, without reading the others; ``find_row`` gets their number and tells which."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)  # the version that np.save writes
+        size = math.prod(shape[1:])
+        row = find_row(shape[0])
+        return np.fromfile(file, dtype, size, offset=row * size * dtype.itemsize).reshape(shape[1:])

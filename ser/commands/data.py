@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from ser.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ser.data.catalogue import Entry
     from ser.data.options import Options
 
@@ -63,7 +65,7 @@ def read_action(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 def run_list(options: Sequence[str]) -> int:
     """Print every corpus as a table, or as CSV or JSON for programs."""
-    from ser.data.catalogue import list_corpora, make_record
+    from ser.data.catalogue import describe_codes, list_corpora, make_record
 
     style = "table"
     for option in options:
@@ -73,6 +75,7 @@ def run_list(options: Sequence[str]) -> int:
     entries = list_corpora()
     if style == "table":
         print_table(entries)
+        print_codes(describe_codes())
         return 0
     records = [make_record(entry) for entry in entries]
     if style == "json":
@@ -81,15 +84,19 @@ def run_list(options: Sequence[str]) -> int:
     writer = csv.DictWriter(sys.stdout, fieldnames=list(records[0]), lineterminator="\n")
     writer.writeheader()
     for record in records:
-        emotions = record["emotions"]
-        counts = " ".join(f"{e}:{n}" for e, n in emotions.items()) if isinstance(emotions, dict) else ""
-        writer.writerow({**record, "emotions": counts})
+        writer.writerow(
+            {key: write_pairs(value) if isinstance(value, dict) else value for key, value in record.items()}
+        )
     return 0
 
 
+def write_pairs(pairs: Mapping[str, object]) -> str:
+    """A mapping in one cell: ``anger:127 boredom:81``."""
+    return " ".join(f"{key}:{'none' if value is None else value}" for key, value in pairs.items())
+
+
 def print_table(entries: Sequence[Entry]) -> None:
-    """The corpora as a table as wide as the terminal, or 150 columns where there is none."""
-    from rich.console import Console
+    """The corpora, with what is published about them."""
     from rich.table import Table
     from rich.text import Text
 
@@ -105,7 +112,26 @@ def print_table(entries: Sequence[Entry]) -> None:
         way = f"{entry.access}\n{entry.url}".strip()
         cells = [entry.name, entry.title, entry.language, *numbers, entry.licence, way, "yes" if entry.here else ""]
         table.add_row(*map(Text, cells))
-    Console(width=None if sys.stdout.isatty() else 150, highlight=False).print(table)
+    make_console().print(table)
+
+
+def print_codes(codes: Mapping[str, str]) -> None:
+    """What each corpus calls the emotions."""
+    from rich.table import Table
+
+    table = Table("dataset", "codes of the emotions", box=None, header_style="bold", pad_edge=False)
+    for name, described in codes.items():
+        table.add_row(name, described)
+    console = make_console()
+    console.print()
+    console.print(table)
+
+
+def make_console() -> Console:
+    """Prints as wide as the terminal, or 150 columns where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 150, highlight=False)
 
 
 def run_check(options: Options) -> int:

@@ -10,7 +10,9 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ser.dataset.harmonise import CODES, EMOTION_SYNONYMS
 from ser.dataset.info import CorpusInfo
+from ser.dataset.manifest import EMOTIONS
 from ser.errors import InputError
 from ser.paths import find_shipped
 
@@ -22,6 +24,7 @@ class Entry:
     Attributes:
         name: of the choice: ``dataset=<name>``.
         title: full name, or the YAML's own description.
+        codes: the corpus's own code → emotion; a code may name none.
         here: the folder it would be read from, if that folder is there.
     """
 
@@ -32,6 +35,7 @@ class Entry:
     speakers: int | None = None
     classes: int | None = None
     emotions: Mapping[str, int] | None = None
+    codes: Mapping[str, str | None] | None = None
     licence: str = ""
     access: str = ""
     url: str = ""
@@ -56,7 +60,7 @@ def read_entry(path: Path) -> Entry:
     except InputError as error:  # a corpus whose optional package is missing is still listed
         return Entry(path.stem, description, access=str(error).partition("\n")[0], here=here)
     if info is None:
-        return Entry(path.stem, description, here=here)
+        return Entry(path.stem, description, codes=CODES.get(path.stem), here=here)
     return Entry(
         path.stem,
         info.title,
@@ -65,6 +69,7 @@ def read_entry(path: Path) -> Entry:
         info.count_speakers() or None,
         len(info.emotions) or None,
         dict(info.emotions),
+        CODES.get(path.stem),
         info.licence,
         info.access,
         info.url,
@@ -99,6 +104,17 @@ def find_root(config: object) -> str:
     except OmegaConfBaseException:  # it points into the rest of the configuration
         return ""
     return str(root) if root and Path(str(root)).is_dir() else ""
+
+
+def describe_codes() -> dict[str, str]:
+    """What each corpus calls each emotion, ``anger: W; boredom: L; …``, and the words understood in any table."""
+    tables: dict[str, Mapping[str, str | None]] = {**CODES, "csv, audformat": EMOTION_SYNONYMS}
+    described = {}
+    for name, codes in tables.items():
+        own = {emotion: [code for code, named in codes.items() if named == emotion] for emotion in (*EMOTIONS, None)}
+        spelt = [f"{emotion or 'no emotion'}: {', '.join(found)}" for emotion, found in own.items() if found]
+        described[name] = "; ".join(spelt)
+    return described
 
 
 def make_record(entry: Entry) -> dict[str, object]:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from omegaconf import DictConfig
 
-import ser.report
 from ser.backbone.extract import extract_features
 from ser.backbone.functionals import Functionals
 from ser.data.drawings import MARKERS, draw_measure, draw_projections
@@ -29,6 +27,7 @@ from ser.data.prosody import (
 from ser.data.read import ReadCorpus, read_usable
 from ser.data.tables import count_genders, count_speakers, describe_seconds, describe_speakers
 from ser.report.blocks import Cell, Facts, Figure, Items, Section, Table, Text, make_number, show_number
+from ser.report.page import render
 
 #: Speakers that the table shows.
 MOST_SPEAKERS = 120
@@ -71,7 +70,7 @@ def explore_corpus(config: DictConfig, folder: Path, reference: str = OTHERS, dr
     found.clips.to_csv(folder / "measures.csv", index=False)
     found.effects.to_csv(folder / "effects.csv", index=False)
     page = folder / "explore.html"
-    page.write_text(render(found, draw), encoding="utf-8")
+    page.write_text(render_page(found, draw), encoding="utf-8")
     return page
 
 
@@ -87,21 +86,13 @@ def explore(config: DictConfig, reference: str = OTHERS) -> Exploration:
     return Exploration(corpus, clips, measure_effects(clips, reference), features)
 
 
-def render(found: Exploration, draw: int) -> str:
-    """The page as HTML, by the template of the report."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(ser.report.__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def render_page(found: Exploration, draw: int) -> str:
+    """The page as HTML."""
     manifest, info = found.corpus.manifest, found.corpus.info
     title = info.title if info else manifest.name
     sections = [build_head(found), build_counts(found), build_prosody(found), build_effects(found)]
     sections += [build_projection(found, draw), build_source(found)]
-    template = environment.get_template("template.html.j2")
-    return template.render(title=title, subtitle=f"ser data explore · {manifest.name}", sections=sections)
+    return render(title, f"ser data explore · {manifest.name}", sections)
 
 
 def build_head(found: Exploration) -> Section:

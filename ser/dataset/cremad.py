@@ -12,17 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.dataset.files import find_audio, find_beside, read_details, read_names
+from ser.dataset.harmonise import find_emotion, list_emotions
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 
-EMOTIONS = {
-    "ANG": "anger",
-    "DIS": "disgust",
-    "FEA": "fear",
-    "HAP": "happiness",
-    "NEU": "neutral",
-    "SAD": "sadness",
-}
 TEXTS = {
     "IEO": "It's eleven o'clock.",
     "TIE": "That is exactly what happened.",
@@ -42,7 +35,7 @@ ACTORS = range(1001, 1092)
 INFO = CorpusInfo(
     title="Crowd-sourced Emotional Multimodal Actors Dataset",
     language="en",
-    emotions={emotion: 1087 if emotion == "neutral" else 1271 for emotion in EMOTIONS.values()},
+    emotions={emotion: 1087 if emotion == "neutral" else 1271 for emotion in list_emotions("cremad")},
     speaker_count=len(ACTORS),
     licence="Open Database License (ODbL) 1.0",
     citation="Cao et al.: CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset. "
@@ -99,7 +92,7 @@ class CREMAD:
 def parse_name(path: Path) -> dict[str, object] | None:
     """Manifest row of a file, or ``None`` if its name is not CREMA-D's; ``_X`` is read as ``_XX``."""
     match = NAME.fullmatch(path.stem)
-    if not match or match["sentence"] not in TEXTS or match["code"] not in EMOTIONS:
+    if not match or match["sentence"] not in TEXTS:
         return None
     if int(match["speaker"]) not in ACTORS:
         return None
@@ -107,7 +100,7 @@ def parse_name(path: Path) -> dict[str, object] | None:
     return {
         "clip": f"{match['speaker']}_{match['sentence']}_{match['code']}_{intensity}",
         "path": str(path),
-        "emotion": EMOTIONS[match["code"]],
+        "emotion": find_emotion("cremad", match["code"], path),
         "label": match["code"],
         "speaker": match["speaker"],
         "sentence": match["sentence"],

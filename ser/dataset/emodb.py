@@ -10,18 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.dataset.files import find_audio, read_names
+from ser.dataset.harmonise import find_emotion
 from ser.dataset.info import CorpusInfo, Download
 from ser.dataset.manifest import Manifest
 
-EMOTIONS = {
-    "W": "anger",
-    "L": "boredom",
-    "E": "disgust",
-    "A": "fear",
-    "F": "happiness",
-    "N": "neutral",
-    "T": "sadness",
-}
 #: Sex and age in years.
 SPEAKERS = {
     "03": ("male", 31),
@@ -57,7 +49,7 @@ TEXTS = {
     "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
-NAME = re.compile(r"(?P<speaker>\d{2})(?P<sentence>[ab]\d{2})(?P<code>[WLEAFNT])(?P<version>[a-z])")
+NAME = re.compile(r"(?P<speaker>\d{2})(?P<sentence>[ab]\d{2})(?P<code>[A-Z])(?P<version>[a-z])")
 
 
 class EmoDB:
@@ -99,7 +91,7 @@ def parse_name(path: Path) -> dict[str, object] | None:
     return {
         "clip": path.stem,
         "path": str(path),
-        "emotion": EMOTIONS[match["code"]],
+        "emotion": find_emotion("emodb", match["code"], path),
         "label": match["code"],
         "speaker": match["speaker"],
         "gender": gender,

@@ -10,18 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.dataset.files import find_audio, read_names
+from ser.dataset.harmonise import find_emotion, list_emotions
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 
-EMOTIONS = {
-    "dis": "disgust",
-    "gio": "happiness",
-    "neu": "neutral",
-    "pau": "fear",
-    "rab": "anger",
-    "sor": "surprise",
-    "tri": "sadness",
-}
 #: Sex and age in years.
 SPEAKERS = {
     "f1": ("female", 28),
@@ -51,7 +43,7 @@ TEXTS = {
 INFO = CorpusInfo(
     title="EMOVO, Italian emotional speech",
     language="it",
-    emotions=dict.fromkeys(sorted(EMOTIONS.values()), 84),
+    emotions=dict.fromkeys(list_emotions("emovo"), 84),
     speakers=dict.fromkeys(SPEAKERS, 98),
     licence="for research; its publisher states no licence",
     citation="Costantini et al.: EMOVO Corpus: an Italian emotional speech database. LREC 2014",
@@ -94,13 +86,13 @@ class EMOVO:
 def parse_name(path: Path) -> dict[str, object] | None:
     """Manifest row of a file, or ``None`` if its name is not EMOVO's."""
     match = NAME.fullmatch(path.stem)
-    if not match or match["code"] not in EMOTIONS or match["speaker"] not in SPEAKERS or match["sentence"] not in TEXTS:
+    if not match or match["speaker"] not in SPEAKERS or match["sentence"] not in TEXTS:
         return None
     gender, age = SPEAKERS[match["speaker"]]
     return {
         "clip": path.stem,
         "path": str(path),
-        "emotion": EMOTIONS[match["code"]],
+        "emotion": find_emotion("emovo", match["code"], path),
         "label": match["code"],
         "speaker": match["speaker"],
         "gender": gender,

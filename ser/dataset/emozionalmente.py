@@ -14,25 +14,16 @@ from pathlib import Path
 import pandas as pd
 
 from ser.dataset.files import find_audio
-from ser.dataset.harmonise import GENDER_SYNONYMS, PART_SYNONYMS, harmonise
-from ser.dataset.info import CorpusInfo
+from ser.dataset.harmonise import CODES, GENDER_SYNONYMS, PART_SYNONYMS, harmonise, list_emotions, name_emotions
+from ser.dataset.info import CorpusInfo, Download
 from ser.dataset.manifest import GENDERS, PARTS, Manifest
-from ser.dataset.table import find_labels, index_audio, join_audio, keep_known, read_table
+from ser.dataset.table import find_labels, index_audio, join_audio, read_table
 from ser.errors import InputError
 
-EMOTIONS = {
-    "anger": "anger",
-    "disgust": "disgust",
-    "fear": "fear",
-    "joy": "happiness",
-    "neutrality": "neutral",
-    "sadness": "sadness",
-    "surprise": "surprise",
-}
 INFO = CorpusInfo(
     title="Emozionalmente",
     language="it",
-    emotions=dict.fromkeys(EMOTIONS.values(), 986),
+    emotions=dict.fromkeys(list_emotions("emozionalmente"), 986),
     speaker_count=431,
     licence="CC BY 4.0",
     citation="Catania, Wilke, Garzotto: Emozionalmente: A Crowdsourced Corpus of Simulated Emotional Speech in "
@@ -62,6 +53,12 @@ class Emozionalmente:
     """
 
     info = INFO
+    downloads = (
+        Download(
+            "https://zenodo.org/records/12616095/files/emozionalmente.zip?download=1",
+            md5="398c6502dd2b0e1e810f927c12897547",
+        ),
+    )
 
     def __init__(self, root: str, emotions: Sequence[str] | None = None, name: str = "emozionalmente") -> None:
         self.root = Path(root)
@@ -85,7 +82,7 @@ class Emozionalmente:
         else:
             top = table.parent.parent
             frame, notes = self._read_metadata(table, [path for path in files if path.is_relative_to(top)])
-        frame, unknown = keep_known(frame, EMOTIONS, self.name)
+        frame, unknown = name_emotions(frame, "emozionalmente", self.name)
         if "rated_anger" in frame:
             frame["recognised"] = [row[f"rated_{row['emotion']}"] for _, row in frame.iterrows()]
         notes = [*INFO.compare(self.name, frame), *notes, *unknown]
@@ -121,7 +118,7 @@ def parse_name(path: Path) -> dict[str, object] | None:
     if len(parts) != 4:
         return None
     gender, actor, emotion, clip = parts
-    label = {harmonised: code for code, harmonised in EMOTIONS.items()}.get(emotion.lower(), emotion.lower())
+    label = {name: code for code, name in CODES["emozionalmente"].items()}.get(emotion.lower(), emotion.lower())
     sex = harmonise(gender, GENDER_SYNONYMS)
     known = sex if sex in GENDERS else None
     return {"clip": clip, "path": str(path), "label": label, "speaker": actor, "gender": known}
@@ -203,8 +200,8 @@ def add_raters(frame: pd.DataFrame, table: Path) -> pd.DataFrame:
         return frame
     votes = read_columns(table, "file_name", "emotion_recognized").dropna(subset=["emotion_recognized"])
     clips = votes["file_name"].map(lambda name: Path(name).stem)
-    heard = votes["emotion_recognized"].map(EMOTIONS).fillna("other")
-    counts = pd.crosstab(clips, heard).reindex(columns=sorted({*EMOTIONS.values(), *heard}), fill_value=0)
+    heard = votes["emotion_recognized"].map(CODES["emozionalmente"]).fillna("other")
+    counts = pd.crosstab(clips, heard).reindex(columns=sorted({*list_emotions("emozionalmente"), *heard}), fill_value=0)
     total = counts.sum(axis="columns")
     shares = counts.div(total, axis="index").add_prefix("rated_").assign(raters=total)
     return frame.join(shares, on="clip")

@@ -18,36 +18,13 @@ from pathlib import Path
 import pandas as pd
 
 from ser.dataset.files import find_audio
+from ser.dataset.harmonise import EMOTION_SYNONYMS, harmonise, list_emotions, name_emotions
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
-from ser.dataset.table import find_labels, index_audio, join_audio, keep_known
+from ser.dataset.table import find_labels, index_audio, join_audio
+from ser.dataset.target import count_as
 from ser.errors import InputError
 
-#: ``oth`` (other) and ``xxx`` (no majority among the raters) name no emotion.
-EMOTIONS = {
-    "ang": "anger",
-    "dis": "disgust",
-    "exc": "excitement",
-    "fea": "fear",
-    "fru": "frustration",
-    "hap": "happiness",
-    "neu": "neutral",
-    "sad": "sadness",
-    "sur": "surprise",
-}
-#: How single raters write them.
-RATINGS = {
-    "Anger": "anger",
-    "Disgust": "disgust",
-    "Excited": "excitement",
-    "Fear": "fear",
-    "Frustration": "frustration",
-    "Happiness": "happiness",
-    "Neutral state": "neutral",
-    "Neutral": "neutral",
-    "Sadness": "sadness",
-    "Surprise": "surprise",
-}
 INFO = CorpusInfo(
     title="Interactive Emotional Dyadic Motion Capture database",
     language="en",
@@ -132,14 +109,14 @@ class IEMOCAP:
         files = find_audio(tables[0].parents[3], self.name)
         turns = {clip: path for clip, path in index_audio(files).items() if TURN.fullmatch(clip)}
         frame, notes = join_audio(labels, turns or index_audio(files), self.root, self.name)
-        frame, unused = keep_known(frame, EMOTIONS, self.name)
+        frame, unused = name_emotions(frame, "iemocap", self.name)
         notes = [*INFO.compare(self.name, frame), *notes, *unused]
         texts = read_transcripts(path.parents[1] / "transcriptions" / path.name for path in tables)
         frame = frame.assign(text=frame["clip"].map(texts), language=INFO.language)
         if self.style != "all":
             frame = frame[frame["style"] == self.style]
         if self.excited == "happiness":
-            frame = merge_excitement(frame)
+            frame = count_as(frame, {"excitement": "happiness"})
         return Manifest(self.name, frame, tuple(notes)).with_emotions(self.emotions)
 
 
@@ -174,11 +151,12 @@ def parse_block(block: str) -> dict[str, object] | None:
 
 def count_votes(block: str) -> dict[str, float | None]:
     """Shares of the listeners' votes by emotion; missing where no listener voted."""
-    votes = dict.fromkeys((*EMOTIONS.values(), "other"), 0.0)
+    votes = dict.fromkeys((*list_emotions("iemocap"), "other"), 0.0)
     for rater in RATING.finditer(block):
         named = [part.strip() for part in rater["emotions"].split(";") if part.strip()]
         for emotion in named:
-            votes[RATINGS.get(emotion, "other")] += 1 / len(named)
+            name = harmonise(emotion, EMOTION_SYNONYMS)
+            votes[name if name in votes else "other"] += 1 / len(named)
     total = sum(votes.values())
     return {f"rated_{emotion}": vote / total if total else None for emotion, vote in votes.items()}
 
@@ -193,12 +171,3 @@ def read_transcripts(tables: Iterable[Path]) -> dict[str, str]:
                 if match and TURN.fullmatch(match["clip"]):
                     texts[match["clip"]] = match["text"]
     return texts
-
-
-def merge_excitement(frame: pd.DataFrame) -> pd.DataFrame:
-    """Excitement counted as happiness, in the class and in the votes."""
-    merged = frame.assign(
-        emotion=frame["emotion"].replace("excitement", "happiness"),
-        rated_happiness=frame["rated_happiness"] + frame["rated_excitement"],
-    )
-    return merged.drop(columns="rated_excitement")

@@ -40,7 +40,8 @@ class Manifest:
         frame: one row a clip. Required columns: ``clip`` (unique id), ``path``, ``emotion`` (harmonised name),
             ``label`` (the corpus's own code), ``speaker``. Known optional ones are added as missing: ``start``, ``end``
             (s), ``gender`` (female, male, other), ``age`` (years), ``sentence`` (text id), ``text`` (transcript),
-            ``language`` (BCP-47), ``session``, ``split`` (the publisher's: train, validation, test). Others are kept.
+            ``language`` (BCP-47), ``session``, ``split`` (the publisher's: train, validation, test). Others are kept;
+            ``rated_<emotion>`` are votes of raters (:mod:`ser.dataset.raters`).
         notes: what a reader of the results must know of this copy (partial copies, clips left out).
 
     Raises:

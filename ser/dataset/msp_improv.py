@@ -17,14 +17,12 @@ from pathlib import Path
 import pandas as pd
 
 from ser.dataset.files import find_audio
+from ser.dataset.harmonise import EMOTION_SYNONYMS, harmonise, list_emotions, name_emotions
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
-from ser.dataset.table import find_labels, index_audio, join_audio, keep_known
+from ser.dataset.table import find_labels, index_audio, join_audio
 from ser.errors import InputError
 
-#: ``O`` (other) and ``X`` (no agreement) name no emotion.
-EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
-RATINGS = {"Angry": "anger", "Happy": "happiness", "Neutral": "neutral", "Sad": "sadness"}
 #: Turns of each condition in the complete corpus.
 CONDITIONS = {"P": 2785, "R": 620, "S": 652, "T": 4381}
 INFO = CorpusInfo(
@@ -105,7 +103,7 @@ class MSPImprov:
         paths = index_audio(find_audio(table.parent, self.name))
         frame, notes = join_audio(labels, paths, self.root, self.name)
         notes += self._check_conditions(frame)
-        frame, unused = keep_known(frame, EMOTIONS, self.name)
+        frame, unused = name_emotions(frame, "msp_improv", self.name)
         notes = [*INFO.compare(self.name, frame), *notes, *unused, *self._check_arousal(frame)]
         texts = {path.stem: path for path in table.parent.rglob("MSP-IMPROV-*.txt")}
         frame["text"] = [
@@ -146,7 +144,7 @@ def parse_block(block: str) -> dict[str, object] | None:
     activation, valence, dominance, naturalness = (float(number or "nan") for number in label.groups()[2:])
     # A rater who appears twice was copied.
     votes = {
-        match["rater"]: RATINGS.get(match["emotion"], "other")
+        match["rater"]: harmonise(match["emotion"], EMOTION_SYNONYMS)
         for match in map(RATING.match, block.splitlines())
         if match
     }
@@ -167,6 +165,6 @@ def parse_block(block: str) -> dict[str, object] | None:
         "naturalness": naturalness,
         **{
             f"rated_{emotion}": heard.count(emotion) / len(heard) if heard else None
-            for emotion in (*EMOTIONS.values(), "other")
+            for emotion in (*list_emotions("msp_improv"), "other")
         },
     }

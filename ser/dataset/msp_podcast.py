@@ -14,27 +14,16 @@ from pathlib import Path
 import pandas as pd
 
 from ser.dataset.files import find_audio
-from ser.dataset.harmonise import GENDER_SYNONYMS, PART_SYNONYMS, harmonise
+from ser.dataset.harmonise import GENDER_SYNONYMS, PART_SYNONYMS, harmonise, list_emotions, name_emotions
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import GENDERS, Manifest
-from ser.dataset.table import find_labels, index_audio, join_audio, keep_known, read_table
+from ser.dataset.table import find_labels, index_audio, join_audio, read_table
 from ser.errors import InputError
 
-#: ``O`` (other) and ``X`` (no agreement) name no emotion.
-EMOTIONS = {
-    "A": "anger",
-    "C": "contempt",
-    "D": "disgust",
-    "F": "fear",
-    "H": "happiness",
-    "N": "neutral",
-    "S": "sadness",
-    "U": "surprise",
-}
 INFO = CorpusInfo(
     title="MSP-Podcast",
     language="en",
-    emotions=dict.fromkeys(EMOTIONS.values(), 0),  # counts differ from release to release
+    emotions=dict.fromkeys(list_emotions("msp_podcast"), 0),  # counts differ from release to release
     licence="for research, under the agreement of the University of Texas at Dallas",
     citation="Lotfian, Busso: Building naturalistic emotionally balanced speech corpus by retrieving emotional speech "
     "from existing podcast recordings. IEEE Transactions on Affective Computing 10(4), 2019",
@@ -107,7 +96,7 @@ class MSPPodcast:
         paths = index_audio(find_audio(table.parent.parent, self.name))
         frame, missing = join_audio(labels, paths, self.root, self.name)
         frame, others = self._choose_parts(frame)
-        frame, unused = keep_known(frame, EMOTIONS, self.name)
+        frame, unused = name_emotions(frame, "msp_podcast", self.name)
         frame, unknown = self._name_speakers(frame)
         if self.transcripts:
             frame["text"] = [read_text(table.parent.parent / "Transcripts" / f"{clip}.txt") for clip in frame["clip"]]

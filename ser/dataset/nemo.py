@@ -12,17 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.dataset.files import find_audio, find_beside, read_details, read_names
+from ser.dataset.harmonise import find_emotion
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 
-EMOTIONS = {
-    "anger": "anger",
-    "fear": "fear",
-    "happiness": "happiness",
-    "neutral": "neutral",
-    "sadness": "sadness",
-    "surprised": "surprise",
-}
 INFO = CorpusInfo(
     title="nEMO, dataset of emotional speech in Polish",
     language="pl",
@@ -92,14 +85,14 @@ class NEMO:
 def parse_name(path: Path) -> dict[str, object] | None:
     """Manifest row of a file, or ``None`` if its name is not nEMO's."""
     match = NAME.fullmatch(path.stem)
-    if not match or match["speaker"] not in INFO.speakers or match["code"] not in EMOTIONS:
+    if not match or match["speaker"] not in INFO.speakers:
         return None
     if not 1 <= int(match["sentence"]) <= 90:
         return None
     return {
         "clip": path.stem,
         "path": str(path),
-        "emotion": EMOTIONS[match["code"]],
+        "emotion": find_emotion("nemo", match["code"], path),
         "label": match["code"],
         "speaker": match["speaker"],
         "sentence": match["sentence"],

@@ -14,20 +14,11 @@ from pathlib import Path
 import pandas as pd
 
 from ser.dataset.files import find_audio, read_names
+from ser.dataset.harmonise import find_emotion, list_emotions
 from ser.dataset.info import CorpusInfo, Download
 from ser.dataset.manifest import Manifest
 from ser.errors import InputError
 
-EMOTIONS = {
-    "01": "neutral",
-    "02": "calm",
-    "03": "happiness",
-    "04": "sadness",
-    "05": "anger",
-    "06": "fear",
-    "07": "disgust",
-    "08": "surprise",
-}
 TEXTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 CHANNELS = {"01": "speech", "02": "song"}
 INTENSITIES = {"01": "normal", "02": "strong"}
@@ -40,7 +31,7 @@ CHOICES = {
 INFO = CorpusInfo(
     title="Ryerson Audio-Visual Database of Emotional Speech and Song, speech audio",
     language="en",
-    emotions={emotion: 96 if emotion == "neutral" else 192 for emotion in sorted(EMOTIONS.values())},
+    emotions={emotion: 96 if emotion == "neutral" else 192 for emotion in list_emotions("ravdess")},
     speakers={f"{actor:02d}": 60 for actor in range(1, 25)},
     licence="CC BY-NC-SA 4.0",
     citation="Livingstone and Russo: The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS). "
@@ -49,7 +40,7 @@ INFO = CorpusInfo(
     url="https://doi.org/10.5281/zenodo.1188976",
 )
 NAME = re.compile(
-    r"03-(?P<channel>0[12])-(?P<code>0[1-8])-(?P<intensity>0[12])-(?P<statement>0[12])-0(?P<repetition>[12])-"
+    r"03-(?P<channel>0[12])-(?P<code>\d{2})-(?P<intensity>0[12])-(?P<statement>0[12])-0(?P<repetition>[12])-"
     r"(?P<speaker>\d{2})"
 )
 
@@ -137,7 +128,7 @@ def parse_name(path: Path) -> dict[str, object] | None:
     return {
         "clip": path.stem,
         "path": str(path),
-        "emotion": EMOTIONS[match["code"]],
+        "emotion": find_emotion("ravdess", match["code"], path),
         "label": match["code"],
         "speaker": match["speaker"],
         "gender": "male" if int(match["speaker"]) % 2 else "female",

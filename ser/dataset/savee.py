@@ -13,23 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.dataset.files import find_audio, read_names
+from ser.dataset.harmonise import find_emotion, list_emotions
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 
-EMOTIONS = {
-    "a": "anger",
-    "d": "disgust",
-    "f": "fear",
-    "h": "happiness",
-    "n": "neutral",
-    "sa": "sadness",
-    "su": "surprise",
-}
 SPEAKERS = ("DC", "JE", "JK", "KL")
 INFO = CorpusInfo(
     title="Surrey Audio-Visual Expressed Emotion database",
     language="en",
-    emotions={emotion: 120 if emotion == "neutral" else 60 for emotion in EMOTIONS.values()},
+    emotions={emotion: 120 if emotion == "neutral" else 60 for emotion in list_emotions("savee")},
     speakers=dict.fromkeys(SPEAKERS, 120),
     licence="free for research after registration",
     citation="Haq and Jackson: Multimodal emotion recognition. In: Machine Audition: Principles, Algorithms and "
@@ -37,7 +29,7 @@ INFO = CorpusInfo(
     access="register on the publisher's page, then download and unpack AudioData.zip",
     url="http://kahlan.eps.surrey.ac.uk/savee/",
 )
-NAME = re.compile(r"(?:(?P<speaker>[A-Z]{2})_)?(?P<code>sa|su|[adfhn])(?P<number>\d{2})")
+NAME = re.compile(r"(?:(?P<speaker>[A-Z]{2})_)?(?P<code>[a-z]{1,2})(?P<number>\d{2})")
 
 
 class SAVEE:
@@ -82,7 +74,7 @@ def parse_name(path: Path) -> dict[str, object] | None:
     return {
         "clip": f"{speaker}_{match['code']}{match['number']}",
         "path": str(path),
-        "emotion": EMOTIONS[match["code"]],
+        "emotion": find_emotion("savee", match["code"], path),
         "label": match["code"],
         "speaker": speaker,
         "gender": "male",

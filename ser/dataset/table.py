@@ -14,6 +14,7 @@ import pandas as pd
 from ser.dataset.files import check_root
 from ser.dataset.harmonise import EMOTION_SYNONYMS, GENDER_SYNONYMS, PART_SYNONYMS, harmonise
 from ser.dataset.manifest import OPTIONAL, REQUIRED, Manifest
+from ser.dataset.raters import merge_votes
 from ser.errors import InputError
 
 #: Emotion as numbers, in every corpus under these names.
@@ -25,7 +26,8 @@ class Table:
     """Clips listed in a CSV file (comma, semicolon, tab or bar; the delimiter is found), TSV or Parquet file.
 
     Everything is text, so that speaker 03 stays 03; only the numbers of a Parquet file stay numbers. Columns named
-    ``arousal``, ``valence`` and ``dominance`` must hold numbers.
+    ``arousal``, ``valence`` and ``dominance`` must hold numbers, as must votes of raters (``rated_<emotion>``, the
+    emotion written as in the table or harmonised).
 
     Args:
         path: the table.
@@ -81,7 +83,13 @@ class Table:
         for dimension in DIMENSIONS:
             if dimension in frame:
                 frame[dimension] = self._to_numbers(frame[dimension])
+        frame = merge_votes(frame, self._list_codes())
         return Manifest(self.name, frame).with_emotions(self.emotions)
+
+    def _list_codes(self) -> dict[str, str]:
+        """Spelling of an emotion → its harmonised name."""
+        own = self.values.get("emotion", {}).items()
+        return EMOTION_SYNONYMS | {str(code): str(harmonise(value, EMOTION_SYNONYMS)) for code, value in own}
 
     def _to_numbers(self, column: pd.Series) -> pd.Series:
         numbers = pd.to_numeric(column, errors="coerce").astype(float)
@@ -224,15 +232,3 @@ def join_audio(
     if unlabelled := len(set(paths) - set(labels["clip"])):
         notes.append(f"{name}: {unlabelled} audio files have no label and were left out")
     return frame, notes
-
-
-def keep_known(frame: pd.DataFrame, emotions: Mapping[str, str], name: str) -> tuple[pd.DataFrame, list[str]]:
-    """The clips whose ``label`` is a known code, with their ``emotion``, and a note that counts the others by code."""
-    frame = frame.assign(emotion=frame["label"].map(dict(emotions)))
-    known = frame["emotion"].notna()
-    others = frame.loc[~known, "label"].fillna("none").value_counts().sort_index()
-    if others.empty:
-        return frame, []
-    counts = ", ".join(f"{code} {count}" for code, count in others.items())
-    note = f"{name}: {others.sum()} clips whose label names no emotion in use were left out ({counts})"
-    return frame[known].reset_index(drop=True), [note]

@@ -12,24 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.dataset.files import find_audio, read_names
+from ser.dataset.harmonise import find_emotion, list_emotions
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 
-EMOTIONS = {
-    "angry": "anger",
-    "disgust": "disgust",
-    "fear": "fear",
-    "happy": "happiness",
-    "neutral": "neutral",
-    "ps": "surprise",  # pleasant surprise
-    "sad": "sadness",
-}
 #: Age in years.
 SPEAKERS = {"OAF": 64, "YAF": 26}
 INFO = CorpusInfo(
     title="Toronto Emotional Speech Set",
     language="en",
-    emotions=dict.fromkeys(sorted(EMOTIONS.values()), 400),
+    emotions=dict.fromkeys(list_emotions("tess"), 400),
     speakers=dict.fromkeys(SPEAKERS, 1400),
     licence="CC BY-NC-ND 4.0",
     citation="Pichora-Fuller and Dupuis: Toronto emotional speech set (TESS). Scholars Portal Dataverse, 2020, "
@@ -37,7 +29,7 @@ INFO = CorpusInfo(
     access="download the files from the publisher's Dataverse page",
     url="https://doi.org/10.5683/SP2/E8H2MF",
 )
-NAME = re.compile(r"(?P<speaker>OAF?|YAF)_(?P<word>[a-z]+)_(?P<code>[a-z]+)")
+NAME = re.compile(r"(?P<speaker>OAF?|YAF)_(?P<word>[a-z]+)_(?P<code>[a-z_]+)")
 
 
 class TESS:
@@ -73,13 +65,13 @@ class TESS:
 def parse_name(path: Path) -> dict[str, object] | None:
     """Manifest row of a file, or ``None`` if its name is not TESS's; ``OA`` is read as ``OAF``."""
     match = NAME.fullmatch(path.stem)
-    if not match or match["code"] not in EMOTIONS:
+    if not match:
         return None
     speaker = "OAF" if match["speaker"] == "OA" else match["speaker"]
     return {
         "clip": f"{speaker}_{match['word']}_{match['code']}",
         "path": str(path),
-        "emotion": EMOTIONS[match["code"]],
+        "emotion": find_emotion("tess", match["code"], path),
         "label": match["code"],
         "speaker": speaker,
         "gender": "female",

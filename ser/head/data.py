@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from ser.errors import InputError
 
 if TYPE_CHECKING:
     from ser.augmentation.base import Augmentation
+    from ser.head.trunk import Trunk
     from ser.training.fit import Training
 
 
@@ -25,7 +26,8 @@ class Part:
     Attributes:
         frame: their manifest rows.
         samples: length of each prepared waveform [N].
-        features: functionals [N, D] of a frozen backbone; ``None`` where the backbone is trained and reads audio.
+        features: of a frozen backbone: vectors [N, D], or [N, L, D] of all layers, or an object array [N] of frames
+            [F, D] or [F, L, D]; ``None`` where the backbone is trained and reads audio.
         preparation: how files become waveforms.
         targets: what to predict where that is numbers, from :func:`read_targets` [N, D]; ``None``: the emotion.
         dimensions: names of the targets' columns; none where the emotion is predicted.
@@ -167,14 +169,14 @@ class Workspace:
 
     Attributes:
         folder: where checkpoints go, and where an interrupted fit left its own.
-        make_backbone: builds the backbone anew, so that no fold starts from another's weights.
+        trunk: what lies under the head; it builds a network anew, so that no fold starts from another's weights.
         training: how networks are trained; ``None`` for heads that are not.
         log_epoch: takes the metrics of an epoch and its number.
         augmentation: varies what a trained backbone hears, or ``None``.
     """
 
     folder: Path
-    make_backbone: Callable[[], Any]
+    trunk: Trunk
     training: Training | None
     log_epoch: Callable[[Mapping[str, float], int], None]
     augmentation: Augmentation | None = None
@@ -185,8 +187,8 @@ class Head(Protocol):
 
     uses_trainer: bool
 
-    def check(self, backbone: Any) -> None:
-        """Raise InputError where this head and this backbone cannot work together."""
+    def check(self, trunk: Trunk) -> None:
+        """Raise InputError where this head cannot work on what the trunk yields."""
 
     def check_target(self, dimensions: Sequence[str]) -> None:
         """Raise InputError unless this head can predict these dimensions; none means emotions."""
@@ -194,5 +196,5 @@ class Head(Protocol):
     def fit(self, train: Part, validation: Part | None, workspace: Workspace) -> Model:
         """Fit on the training part; the validation part, if any, only chooses."""
 
-    def load(self, folder: Path, make_backbone: Callable[[], Any]) -> Model:
+    def load(self, folder: Path, trunk: Trunk) -> Model:
         """A model as it was saved."""

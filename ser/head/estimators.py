@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from ser.errors import InputError
 from ser.head.data import Part, Predictions, Workspace
 from ser.head.pickles import load_pickle, save_pickle
+from ser.head.trunk import Trunk
 
 log = logging.getLogger(__name__)
 FILE = "model.pkl"
@@ -55,18 +56,24 @@ class ScikitHead:
         self.class_weight = class_weight
         self.seed = seed
 
-    def check(self, backbone: Any) -> None:
-        """Refuse a backbone that must be trained, and class weights that the estimator does not know.
+    def check(self, trunk: Trunk) -> None:
+        """Refuse a backbone or a pooling that must be trained, and class weights that the estimator does not know.
 
         Raises:
             InputError: with the reason.
         """
         name = type(self.estimator).__name__
-        if backbone.trains:
+        if trunk.trains:
             raise InputError(
-                f"head with {name}: scikit-learn cannot train the backbone {type(backbone).__name__}",
-                expected="a backbone of fixed features, such as egemaps or compare",
+                f"head with {name}: scikit-learn cannot train the backbone {type(trunk.backbone).__name__}",
+                expected="a backbone of fixed features, such as egemaps, or finetune=frozen with a pretrained one",
                 remedy="choose head=linear or head=mlp for this backbone",
+            )
+        if trunk.backbone.frames and trunk.reading.learns:
+            raise InputError(
+                f"head with {name}: scikit-learn cannot train a pooling or a mix of layers",
+                expected="backbone.layer=<number>, and pooling=mean, mean_std, max or sum",
+                remedy="choose one of those, or head=linear or head=mlp",
             )
         if self.class_weight != "none" and "class_weight" not in self.estimator.get_params():
             raise InputError(
@@ -143,7 +150,7 @@ class EstimatorHead(ScikitHead):
         pipeline.fit(train.features, train.emotions)
         return FittedEstimator(pipeline)
 
-    def load(self, folder: Path, make_backbone: Callable[[], Any]) -> FittedEstimator:  # noqa: ARG002 - heads are alike
+    def load(self, folder: Path, trunk: Trunk) -> FittedEstimator:  # noqa: ARG002 - heads are alike
         """The model that :meth:`FittedEstimator.save` wrote; only types that scikit-learn ships are read."""
         return FittedEstimator(load_pickle(folder / FILE))
 

@@ -43,6 +43,7 @@ class CCCLoss(nn.Module):
 class SoftCrossEntropy(nn.Module):
     """Cross-entropy with the share of raters that chose each emotion: logits [B, K] against shares [B, K].
 
+    Like torch's it takes indices [B] as well, as of raters of one mind: validation has a label for each clip.
     With all raters of one mind and with weights it is torch's cross-entropy of indices, weighted mean included. (For
     shares, torch's own divides by B instead, so that weights would change the size of the loss.)
 
@@ -50,13 +51,17 @@ class SoftCrossEntropy(nn.Module):
         weight: of the classes [K].
     """
 
+    #: Tells the training to put shares into its batches.
+    takes_shares = True
     weight: Tensor | None
 
     def __init__(self, weight: Tensor | None = None) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
 
-    def forward(self, logits: Tensor, shares: Tensor) -> Tensor:
-        """The loss of a batch; rows of ``shares`` sum to 1."""
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch; rows of shares sum to 1."""
+        hard = targets.dim() < logits.dim()
+        shares = nn.functional.one_hot(targets, logits.shape[-1]).to(logits) if hard else targets
         weighted = shares if self.weight is None else shares * self.weight
         return -(weighted * torch.log_softmax(logits, dim=-1)).sum() / weighted.sum()

@@ -2,96 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ser.errors import InputError
-from ser.head.data import Part, Predictions, Values, Workspace, find_spread
-from ser.head.pooling import MeanPooling
+from ser.head.data import Part, Predictions, Values, Workspace
+from ser.head.emotion_network import EmotionNetwork, Shape, TargetScale, make_reader
 from ser.results import read_json, write_json
 from ser.training.batches import make_loader
 
+if TYPE_CHECKING:
+    from ser.finetune.base import Policy
+    from ser.head.trunk import Trunk
+
 WEIGHTS, SHAPE = "model.pt", "model.json"
-
-
-class TargetScale(nn.Module):
-    """Ratings [N, D] to the scale that a network predicts, mean 0 and deviation 1 in training, and back.
-
-    Without it, a dimension rated from 1 to 7 would outweigh one rated from 0 to 1 in a squared error, and outputs would
-    start far from the ratings. CCC is the same on both scales, because true and predicted values change alike.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("deviation", torch.ones(size))
-
-    def learn(self, targets: np.ndarray) -> None:
-        """Take the scale from training ratings [N, D]."""
-        mean, deviation = find_spread(targets)
-        self.mean = torch.as_tensor(mean, dtype=torch.float32)
-        self.deviation = torch.as_tensor(deviation, dtype=torch.float32)
-
-    def encode(self, ratings: Tensor) -> Tensor:
-        """To the network's scale."""
-        return (ratings - self.mean) / self.deviation
-
-    def decode(self, outputs: Tensor) -> Tensor:
-        """To the unit of the ratings."""
-        return outputs * self.deviation + self.mean
-
-
-class EmotionNetwork(nn.Module):
-    """Inputs to logits, or to standardised dimensions.
-
-    Args:
-        backbone: waveforms to frames; ``None`` where the inputs are functionals.
-        pooling: frames to one vector; unused with functionals.
-        size: length of the vector that the layers see.
-        layers: from that vector to logits.
-        target_scale: of dimensions; ``None`` with logits.
-    """
-
-    def __init__(
-        self,
-        backbone: nn.Module | None,
-        pooling: nn.Module,
-        size: int,
-        layers: nn.Module,
-        target_scale: TargetScale | None = None,
-    ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.pooling = pooling
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("scale", torch.ones(size))
-        self.layers = layers
-        self.target_scale = target_scale
-
-    @property
-    def rate(self) -> int:
-        """Sampling rate in Hz at which the network reads clips; without a backbone it reads none."""
-        return int(getattr(self.backbone, "rate", 0))
-
-    def standardise(self, features: np.ndarray) -> None:
-        """Take mean and standard deviation [D] from training features [N, D]; constant features are only centred."""
-        mean, scale = find_spread(features)
-        self.mean = torch.as_tensor(mean, dtype=torch.float32)
-        self.scale = torch.as_tensor(scale, dtype=torch.float32)
-
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Outputs [B, K] of waveforms [B, T] with lengths [B] in samples, or of functionals [B, D]."""
-        vectors = inputs if self.backbone is None else self.pooling(*self.backbone(inputs, lengths))
-        return self.layers((vectors - self.mean) / self.scale)
 
 
 class NetworkHead:
@@ -100,9 +31,11 @@ class NetworkHead:
     Args:
         hidden: sizes of the hidden layers; none makes it linear.
         dropout: share of units left out before each layer, in training.
-        batch_norm: normalise each hidden layer.
-        pooling: frames to one vector.
-        scale: z-score functionals on the training part.
+        batch_norm: normalise each hidden layer; without hidden layers, the pooled vector.
+        relu: pass the pooled vector through a ReLU first.
+        scale: z-score features on the training part.
+        weight_decay: of the head's own weights, reader included; ``None``: the optimizer's.
+        lr: learning rate of the head's own weights; ``None``: the optimizer's.
         class_weight: ``none`` or ``balanced`` (weights from training counts, in the loss); dimensions have no classes.
         seed: of initialisation, dropout and batch order.
     """
@@ -114,21 +47,25 @@ class NetworkHead:
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         batch_norm: bool = False,
-        pooling: nn.Module | None = None,
+        relu: bool = False,
         scale: bool = True,
+        weight_decay: float | None = None,
+        lr: float | None = None,
         class_weight: str = "balanced",
         seed: int = 0,
     ) -> None:
         self.hidden = tuple(hidden)
         self.dropout = dropout
         self.batch_norm = batch_norm
-        self.pooling = pooling or MeanPooling()
+        self.relu = relu
         self.scale = scale
+        self.weight_decay = weight_decay
+        self.lr = lr
         self.class_weight = class_weight
         self.seed = seed
 
-    def check(self, backbone: Any) -> None:
-        """Networks take functionals and frames alike."""
+    def check(self, trunk: Trunk) -> None:
+        """Networks take vectors, frames and audio alike."""
 
     def check_target(self, dimensions: Sequence[str]) -> None:
         """Networks predict emotions and dimensions alike; :meth:`ser.training.fit.Training.check_target` has a say."""
@@ -139,37 +76,51 @@ class NetworkHead:
         torch.manual_seed(self.seed)
         training, dimensions = workspace.training, train.dimensions
         emotions = () if dimensions else tuple(sorted(set(train.emotions)))
-        width = 0 if train.features is None else train.features.shape[1]
+        shape = Shape.find(train.features)
         scale = TargetScale(len(dimensions)) if dimensions else None
-        network = self.build(len(dimensions or emotions), width, workspace.make_backbone, scale)
+        network = self.build(len(dimensions or emotions), shape, workspace.trunk, scale)
         if train.features is not None and self.scale:
             network.standardise(train.features)
+        groups = partial(self.group_parameters, network, workspace.trunk.policy)
         if scale is not None:
             assert train.targets is not None
             scale.learn(train.targets)
-            training.fit(network, (), None, train, validation, workspace)
-            return FittedDimensions(network, dimensions, width, training.batch_size)
+            training.fit(network, (), None, train, validation, workspace, groups)
+            return FittedDimensions(network, dimensions, shape, training.batch_size)
         weights = balance_classes(train.emotions, emotions) if self.class_weight == "balanced" else None
-        training.fit(network, emotions, weights, train, validation, workspace)
-        return FittedNetwork(network, emotions, width, training.batch_size)
+        training.fit(network, emotions, weights, train, validation, workspace, groups)
+        return FittedNetwork(network, emotions, shape, training.batch_size)
 
     def build(
-        self, outputs: int, width: int, make_backbone: Callable[[], Any], target_scale: TargetScale | None = None
+        self, outputs: int, shape: Shape, trunk: Trunk, target_scale: TargetScale | None = None
     ) -> EmotionNetwork:
-        """A network with fresh weights; ``width`` is the number of functionals, 0 for a backbone that is trained."""
-        backbone: Any = None if width else make_backbone()
-        size = width or int(self.pooling.find_size(backbone.dim))  # type: ignore[operator]
-        layers: list[nn.Module] = []
+        """A network with fresh weights above those of the backbone."""
+        backbone, reader, size = make_reader(shape, trunk)
+        return EmotionNetwork(backbone, reader, shape.sizes, self.build_layers(size, outputs), target_scale)
+
+    def build_layers(self, size: int, outputs: int) -> nn.Sequential:
+        """From the pooled vector to the outputs."""
+        layers: list[nn.Module] = [nn.ReLU()] if self.relu else []
+        if self.batch_norm and not self.hidden:
+            layers.append(nn.BatchNorm1d(size))
         before = size
         for units in self.hidden:
             layers += [nn.Dropout(self.dropout), nn.Linear(before, units)]
             layers += [nn.BatchNorm1d(units)] if self.batch_norm else []
             layers.append(nn.ReLU())
             before = units
-        layers += [nn.Dropout(self.dropout), nn.Linear(before, outputs)]
-        return EmotionNetwork(backbone, deepcopy(self.pooling), size, nn.Sequential(*layers), target_scale)
+        return nn.Sequential(*layers, nn.Dropout(self.dropout), nn.Linear(before, outputs))
 
-    def load(self, folder: Path, make_backbone: Callable[[], Any]) -> FittedNetwork | FittedDimensions:
+    def group_parameters(self, network: EmotionNetwork, policy: Policy, lr: float) -> list[dict[str, Any]]:
+        """Groups for the optimizer: the backbone's by policy, and the head's own with its rate and its penalty."""
+        own = [weight for name, weight in network.named_parameters() if not name.startswith("backbone.")]
+        head: dict[str, Any] = {"params": own, "lr": lr if self.lr is None else self.lr}
+        if self.weight_decay is not None:
+            head["weight_decay"] = self.weight_decay
+        below = [] if network.backbone is None else policy.group_parameters(network.backbone, lr)
+        return [*map(dict, below), head]
+
+    def load(self, folder: Path, trunk: Trunk) -> FittedNetwork | FittedDimensions:
         """The model that ``save`` wrote.
 
         Raises:
@@ -177,13 +128,14 @@ class NetworkHead:
         """
         if not (folder / WEIGHTS).is_file():
             raise InputError(f"{folder / WEIGHTS}: no such model", expected="a run directory with its checkpoints")
-        shape = read_json(folder / SHAPE)
-        names = tuple(shape.get("dimensions", ())) or tuple(shape["emotions"])
-        scale = TargetScale(len(names)) if "dimensions" in shape else None
-        network = self.build(len(names), shape["width"], make_backbone, scale)
-        network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
+        saved = read_json(folder / SHAPE)
+        names = tuple(saved.get("dimensions", ())) or tuple(saved["emotions"])
+        scale = TargetScale(len(names)) if "dimensions" in saved else None
+        shape = Shape(saved["features"], tuple(saved["sizes"]))
+        network = self.build(len(names), shape, trunk, scale)
+        network.load_weights(torch.load(folder / WEIGHTS, weights_only=True))
         fitted = FittedNetwork if scale is None else FittedDimensions
-        return fitted(network, names, shape["width"], shape["batch_size"])
+        return fitted(network, names, shape, saved["batch_size"])
 
 
 class FittedNetwork:
@@ -191,10 +143,10 @@ class FittedNetwork:
 
     dimensions: tuple[str, ...] = ()
 
-    def __init__(self, network: EmotionNetwork, emotions: tuple[str, ...], width: int, batch_size: int) -> None:
+    def __init__(self, network: EmotionNetwork, emotions: tuple[str, ...], shape: Shape, batch_size: int) -> None:
         self.network = network.eval()
         self.emotions = emotions
-        self.width = width
+        self.shape = shape
         self.batch_size = batch_size
 
     def predict(self, part: Part) -> Predictions:
@@ -206,8 +158,8 @@ class FittedNetwork:
 
     def save(self, folder: Path) -> None:
         """Write weights and shape as :meth:`NetworkHead.load` reads them."""
-        torch.save(self.network.state_dict(), folder / WEIGHTS)
-        shape = {"emotions": list(self.emotions), "width": self.width, "batch_size": self.batch_size}
+        torch.save(self.network.select_weights(), folder / WEIGHTS)
+        shape = {"emotions": list(self.emotions), **self.shape.describe(), "batch_size": self.batch_size}
         write_json(folder / SHAPE, shape)
 
 
@@ -216,10 +168,10 @@ class FittedDimensions:
 
     emotions: tuple[str, ...] = ()
 
-    def __init__(self, network: EmotionNetwork, dimensions: tuple[str, ...], width: int, batch_size: int) -> None:
+    def __init__(self, network: EmotionNetwork, dimensions: tuple[str, ...], shape: Shape, batch_size: int) -> None:
         self.network = network.eval()
         self.dimensions = dimensions
-        self.width = width
+        self.shape = shape
         self.batch_size = batch_size
 
     def predict(self, part: Part) -> Values:
@@ -230,8 +182,8 @@ class FittedDimensions:
 
     def save(self, folder: Path) -> None:
         """Write weights and shape as :meth:`NetworkHead.load` reads them."""
-        torch.save(self.network.state_dict(), folder / WEIGHTS)
-        shape = {"dimensions": list(self.dimensions), "width": self.width, "batch_size": self.batch_size}
+        torch.save(self.network.select_weights(), folder / WEIGHTS)
+        shape = {"dimensions": list(self.dimensions), **self.shape.describe(), "batch_size": self.batch_size}
         write_json(folder / SHAPE, shape)
 
 

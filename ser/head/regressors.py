@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ser.errors import InputError
 from ser.head.data import Part, Values, Workspace
 from ser.head.estimators import FILE, ScikitHead
 from ser.head.pickles import load_pickle, save_pickle
+from ser.head.trunk import Trunk
 from ser.results import read_json, write_json
 
 SHAPE = "model.json"
@@ -56,7 +57,7 @@ class RegressorHead(ScikitHead):
         model.fit(train.features, train.targets)
         return FittedRegressor(model, train.dimensions)
 
-    def load(self, folder: Path, make_backbone: Callable[[], Any]) -> FittedRegressor:  # noqa: ARG002 - heads are alike
+    def load(self, folder: Path, trunk: Trunk) -> FittedRegressor:  # noqa: ARG002 - heads are alike
         """The model that :meth:`FittedRegressor.save` wrote; only types that scikit-learn ships are read."""
         model = load_pickle(folder / FILE)
         return FittedRegressor(model, tuple(read_json(folder / SHAPE)["dimensions"]))

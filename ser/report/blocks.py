@@ -88,10 +88,11 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Matrices:
-    """Confusion matrices side by side; those in ``more`` are folded away."""
+    """Confusion matrices side by side under a heading ("" for none); those in ``more`` are folded away."""
 
     shown: Sequence[Matrix]
     more: Sequence[Matrix] = field(default_factory=tuple)
+    title: str = ""
     kind: ClassVar[str] = "matrices"
 
     @property
@@ -115,11 +116,12 @@ def show_number(value: float, digits: int = 3) -> str:
 
 
 def show_range(low: float, high: float, digits: int = 3) -> str:
-    """``low–high``; one number if they agree as shown, a dash if either is missing."""
+    """``low–high``, ``-low to high``; one number if they agree as shown, a dash if either is missing."""
     first, last = show_number(low, digits), show_number(high, digits)
     if MISSING in (first, last):
         return MISSING
-    return first if first == last else f"{first}–{last}"
+    between = " to " if first.startswith("-") else "–"
+    return first if first == last else f"{first}{between}{last}"
 
 
 def make_number(value: float, digits: int = 3) -> Cell:

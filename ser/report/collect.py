@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import pandas as pd
 import yaml
 
 from ser.errors import InputError
+from ser.judge import HEADLINES, find_headline
 from ser.report.naming import label_jobs, name_choice
 
 DONE = ("finished", "skipped")
-PREDICTION_COLUMNS = ("evaluation", "dataset", "speaker", "gender", "fold", "true", "predicted")
+CLIP_COLUMNS = ("evaluation", "dataset", "clip", "speaker", "gender", "fold")
+PREDICTION_COLUMNS = (*CLIP_COLUMNS, "true", "predicted")
 HISTORY_COLUMNS = ("fold", "epoch", "metric", "value")
 
 
@@ -24,7 +26,8 @@ class Run:
     """One job of a sweep and what it left on disk; the files of a job that did not finish are not read.
 
     ``configuration`` names what varied without the repeats (seeds and folds), ``repeat`` names the repeats alone.
-    ``predictions`` holds test clips only. ``problems`` lists files that should be there and could not be read.
+    ``predictions`` holds test clips only; ``true_<dimension>`` and ``pred_<dimension>`` take the place of its last two
+    columns where numbers are predicted. ``problems`` lists files that should be there and could not be read.
     """
 
     job: int
@@ -51,9 +54,44 @@ class Run:
         """Whether the run has results, from this sweep or an earlier one."""
         return self.state in DONE
 
+    @property
+    def headline(self) -> str:
+        """The score that the run is named by: ``uar``, ``ccc``, or "" where it has none."""
+        return find_headline(self.metrics)
+
+    @property
+    def score(self) -> float:
+        """The score that the run is named by, NaN where it has none."""
+        return self.metric(f"test/{self.headline}")
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The numbers that the run predicts; none where it names emotions."""
+        return tuple(str(name)[5:] for name in self.predictions if str(name).startswith("pred_"))
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The corpora in ``data.train``; none where the run is on one dataset."""
+        return tuple((self.config.get("data") or {}).get("train") or ())
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The corpora in ``data.test``; none where the run is on one dataset."""
+        return tuple((self.config.get("data") or {}).get("test") or ())
+
+    def name_set(self, corpus: str) -> str:
+        """The evaluation set of a test corpus, as metrics and predictions name it; "" if it was not tested."""
+        if not corpus or self.tested == (corpus,):
+            return "test"
+        return f"test/{corpus}" if corpus in self.tested else ""
+
     def metric(self, name: str) -> float:
         """The metric, NaN where the run does not have it."""
         return self.metrics.get(name, float("nan"))
+
+    def predict(self, corpus: str = "") -> pd.DataFrame:
+        """The predictions for a test corpus, or for all."""
+        return self.predictions[self.predictions["evaluation"] == self.name_set(corpus)] if corpus else self.predictions
 
 
 @dataclass(frozen=True)
@@ -79,6 +117,26 @@ class Sweep:
     def stage(self) -> str:
         """The stage that was swept."""
         return str(self.info.get("stage") or "train")
+
+    @property
+    def headline(self) -> str:
+        """The score that names the first run with one; that of all runs, in a part."""
+        return next((run.headline for run in self.done if run.headline), "uar")
+
+    @property
+    def parts(self) -> tuple[Sweep, ...]:
+        """The runs that are scored alike, a sweep each: those that name emotions, those that predict numbers.
+
+        Runs without a score stay with those of their configuration, else of their target, else with the first part.
+        """
+        scored = [run for run in self.done if run.headline]
+        targets = {run.overrides.get("dataset.target"): run.headline for run in scored}
+        configurations = {run.configuration: run.headline for run in scored}
+        grouped: dict[str, list[Run]] = {}
+        for run in self.runs:
+            kind = targets.get(run.overrides.get("dataset.target"), self.headline)
+            grouped.setdefault(configurations.get(run.configuration, kind), []).append(run)
+        return tuple(replace(self, runs=tuple(grouped[kind])) for kind in HEADLINES if kind in grouped)
 
 
 def read_sweep(folder: Path) -> Sweep:
@@ -205,7 +263,9 @@ def _read_predictions(path: Path, problems: list[str]) -> pd.DataFrame:
     except (OSError, ValueError, KeyError) as error:
         problems.append(_describe_problem(path, error))
         return pd.DataFrame(columns=list(PREDICTION_COLUMNS))
-    return frame.loc[test].reindex(columns=list(PREDICTION_COLUMNS)).dropna(subset=["true", "predicted"])
+    numbers = [] if "true" in frame else [str(name)[5:] for name in frame if str(name).startswith("pred_")]
+    answers = [f"{side}_{name}" for side in ("true", "pred") for name in numbers] or ["true", "predicted"]
+    return frame.loc[test].reindex(columns=[*CLIP_COLUMNS, *answers]).dropna(subset=answers)
 
 
 def _read_history(path: Path, problems: list[str]) -> pd.DataFrame:

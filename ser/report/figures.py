@@ -68,15 +68,21 @@ class IntervalGroup:
     mean: float = float("nan")
 
 
-def draw_intervals(groups: Sequence[IntervalGroup], label: str) -> str:
-    """Draw rows of intervals under their headings, numbers at the right, chance as a dashed line."""
+def draw_intervals(groups: Sequence[IntervalGroup], label: str, score: str) -> str:
+    """Draw rows of intervals under their headings, numbers at the right, chance as a dashed line.
+
+    Args:
+        groups: best first.
+        label: the figure in words, for those who cannot see it.
+        score: name of the axis.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     height = sum(_measure_group(group) for group in groups)
     inches = 0.26 * height + 0.75
     names = [row.label for group in groups for row in group.rows] + [group.name for group in groups]
-    left = min(3.6, 0.35 + 0.082 * max(len(_shorten(name)) for name in names))
+    left = min(4.4, 0.35 + 0.082 * max(len(shorten(name)) for name in names))
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": "intervals"}):
         figure = Figure(figsize=(WIDTH, inches))
         axes = figure.add_axes((left / WIDTH, 0.5 / inches, 1 - (left + 1.75) / WIDTH, 1 - 0.75 / inches))
@@ -85,6 +91,7 @@ def draw_intervals(groups: Sequence[IntervalGroup], label: str) -> str:
             _draw_group(axes, group, y)
             y += _measure_group(group)
         _finish_intervals(axes, groups, height)
+        axes.set_xlabel(score)
         return render_svg(figure, label)
 
 
@@ -124,8 +131,7 @@ def render_svg(figure: Figure, label: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    svg = svg.replace("xlink:href", "href").replace("'DejaVu Sans', 'Bitstream Vera Sans'", "system-ui")
-    svg = re.sub(r"font: ([^;\"]*?px) [^;\"]*", r"font: \1 var(--sans, sans-serif)", svg)
+    svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans, sans-serif)", svg.replace("xlink:href", "href"))
     for colour, replacement in PAGE_COLOURS.items():
         svg = svg.replace(colour, replacement)
     box = re.search(r'viewBox="[^"]*"', svg)
@@ -134,13 +140,18 @@ def render_svg(figure: Figure, label: str) -> str:
     return re.sub(r"<svg[^>]*>", lambda _: head, svg, count=1)
 
 
+def shorten(name: str, limit: int = 52) -> str:
+    """The name, or its beginning and end: names of one sweep often differ at the end."""
+    return name if len(name) <= limit else f"{name[: limit // 2 - 1]}…{name[-limit // 2 :]}"
+
+
 def _measure_group(group: IntervalGroup) -> float:
     return len(group.rows) + (1.6 if group.name else 0)
 
 
 def _draw_group(axes: Axes, group: IntervalGroup, top: float) -> None:
     first, bottom = top - 0.5, top + _measure_group(group) - 0.5
-    beside, name = axes.get_yaxis_transform(), _shorten(group.name)
+    beside, name = axes.get_yaxis_transform(), shorten(group.name)
     if group.name:
         axes.text(-0.015, top + 0.2, name, transform=beside, ha="right", va="center", weight="bold")
         top += 1.2
@@ -150,7 +161,7 @@ def _draw_group(axes: Axes, group: IntervalGroup, top: float) -> None:
     for place, row in enumerate(group.rows, start=0):
         y = top + place
         colour = MUTED if group.name else INK
-        axes.text(-0.015, y, _shorten(row.label), transform=beside, ha="right", va="center", color=colour)
+        axes.text(-0.015, y, shorten(row.label), transform=beside, ha="right", va="center", color=colour)
         axes.hlines(y, row.low, row.high, colors=ACCENT, linewidth=1.6)
         if row.points:
             axes.plot(row.points, [y] * len(row.points), "o", color=ACCENT, markersize=4, alpha=0.35, mew=0)
@@ -165,14 +176,13 @@ def _finish_intervals(axes: Axes, groups: Sequence[IntervalGroup], height: float
     seen = [x for row in rows for x in (row.low, row.value, row.high, *row.points) if not math.isnan(x)] + chances
     low, high = min(seen), max(seen)
     pad = 0.05 * (high - low) or 0.05
-    axes.set_xlim(max(-0.005, low - pad), min(1.005, high + pad))
+    axes.set_xlim(max(min(low, 0) - 0.005, low - pad), min(1.005, high + pad))
     axes.set_ylim(height, -0.25)
     axes.set_yticks([])
     axes.grid(axis="x", alpha=0.6)
     axes.set_axisbelow(True)
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_xlabel("UAR on the test part")
     if chances:
         axes.text(chances[0], -0.4, "chance", ha="center", va="bottom", color=MUTED, size=9)
 
@@ -189,7 +199,7 @@ def _draw_panel(axes: Axes, curves: pd.DataFrame, configurations: Sequence[str],
             linestyle=dashes,
             linewidth=1.7,
             marker=marker,
-            label=_shorten(name),
+            label=shorten(name),
         )
     low, high = curves["min"].min(), curves["max"].max()
     if math.isfinite(low):
@@ -201,8 +211,3 @@ def _draw_panel(axes: Axes, curves: pd.DataFrame, configurations: Sequence[str],
     axes.tick_params(length=0)
     axes.set_title(title, loc="left", size=10, weight="bold")
     axes.set_xlabel("epoch")
-
-
-def _shorten(name: str, limit: int = 40) -> str:
-    """The name, or its beginning and end: names of one sweep often differ at the end."""
-    return name if len(name) <= limit else f"{name[: limit // 2 - 1]}…{name[-limit // 2 :]}"

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ser.report.blocks import Section, count_things
 from ser.report.collect import Sweep, read_sweep
 from ser.report.naming import name_files
 from ser.report.sections import build_sections
-from ser.report.summarise import average_confusions, summarise_configurations, tabulate_runs
+from ser.report.summarise import (
+    Confusion,
+    average_confusions,
+    summarise_configurations,
+    tabulate_corpora,
+    tabulate_dimensions,
+    tabulate_runs,
+)
+
+TABLES = {
+    "configurations": summarise_configurations,
+    "dimensions": tabulate_dimensions,
+    "corpora": tabulate_corpora,
+}
 
 
 def write_report(folder: Path) -> Path:
@@ -31,26 +46,37 @@ def write_report(folder: Path) -> Path:
     sweep = read_sweep(folder)
     write_tables(sweep, sweep.folder / "report")
     page = sweep.folder / "report.html"
-    page.write_text(render_page(sweep, build_sections(sweep)), encoding="utf-8")
+    subtitle = f"ser {sweep.stage} · {sweep.info.get('experiment') or sweep.folder.resolve().name}"
+    page.write_text(render(name_page(sweep), subtitle, build_sections(sweep)), encoding="utf-8")
     return page
 
 
 def write_tables(sweep: Sweep, folder: Path) -> None:
-    """Write ``runs.csv``, ``configurations.csv`` and the confusions of each configuration.
+    """Write ``runs.csv``, ``configurations.csv``, and dimensions, corpora and confusions where there are any.
 
     ``confusion_<configuration>.csv`` has mean counts and ``confusion_<configuration>_share.csv`` the mean of the
-    row-normalised matrices; rows are true, columns predicted.
+    row-normalised matrices; rows are true, columns predicted. With several test corpora the name ends in the corpus.
     """
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("confusion_*.csv"):
-        old.unlink()
+    for old in (*folder.glob("confusion_*.csv"), *(folder / f"{name}.csv" for name in TABLES)):
+        old.unlink(missing_ok=True)
     tabulate_runs(sweep).to_csv(folder / "runs.csv", index=False)
-    summarise_configurations(sweep).to_csv(folder / "configurations.csv", index=False)
-    confusions = average_confusions(sweep)
-    stems = name_files(list(confusions))
-    for name, confusion in confusions.items():
-        confusion.counts.to_csv(folder / f"confusion_{stems[name]}.csv")
-        confusion.shares.to_csv(folder / f"confusion_{stems[name]}_share.csv")
+    for name, tabulate in TABLES.items():
+        frames = [frame for part in sweep.parts if len(frame := tabulate(part))]
+        if frames:
+            pd.concat(frames, ignore_index=True).to_csv(folder / f"{name}.csv", index=False)
+    for part in sweep.parts:
+        write_confusions(average_confusions(part), folder)
+
+
+def write_confusions(confusions: Mapping[tuple[str, str], Confusion], folder: Path) -> None:
+    """Write mean counts and mean shares of each configuration and test corpus."""
+    names = {key: " · ".join(filter(None, key)) for key in confusions}
+    stems = name_files(list(names.values()))
+    for key, confusion in confusions.items():
+        stem = stems[names[key]]
+        confusion.counts.to_csv(folder / f"confusion_{stem}.csv")
+        confusion.shares.to_csv(folder / f"confusion_{stem}_share.csv")
 
 
 def name_page(sweep: Sweep) -> str:
@@ -62,8 +88,8 @@ def name_page(sweep: Sweep) -> str:
     )
 
 
-def render_page(sweep: Sweep, sections: list[Section]) -> str:
-    """The page as HTML."""
+def render(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """Sections as an HTML page."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -71,6 +97,4 @@ def render_page(sweep: Sweep, sections: list[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    title = name_page(sweep)
-    subtitle = f"ser {sweep.stage} · {sweep.info.get('experiment') or sweep.folder.resolve().name}"
     return environment.get_template("template.html.j2").render(title=title, subtitle=subtitle, sections=sections)

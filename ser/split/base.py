@@ -15,7 +15,7 @@ from ser.split import notes as words
 from ser.split.cross import cross_folds
 from ser.split.deal import Dealer
 from ser.split.fold import Fold, Split, check_leaks, shorten, sort_names
-from ser.split.strata import check_columns
+from ser.split.strata import check_columns, name_values
 
 
 @dataclass(kw_only=True)
@@ -26,8 +26,8 @@ class Splitter(ABC):
         seed: of the split alone; the training seed is another.
         fold: make only the fold of this index.
         stratify: manifest columns whose levels whole speakers are balanced by, in all parts.
-        validation_share: share of a fold's training speakers that validates, where validation is needed and the split
-            does not bring a validation part of its own.
+        validation_share: share of a fold's training speakers (or levels of another unit) that validates, where
+            validation is needed and the split does not bring a validation part of its own.
         disjoint: further columns of which no level may be on both sides of a test part; folds are crossed with
             partitions of these levels.
         disjoint_folds: number of such partitions.
@@ -107,9 +107,13 @@ class Splitter(ABC):
         """The columns that must not be on both sides of a fold."""
         return list(dict.fromkeys(["speaker", *as_names(self.disjoint)]))
 
+    def unit(self) -> str:
+        """The column whose levels are dealt whole, to test parts and to validation."""
+        return "speaker"
+
     def dealer(self, frame: pd.DataFrame) -> Dealer:
-        """Deals whole speakers, balanced by ``stratify``."""
-        return Dealer(frame, frame["speaker"], as_names(self.stratify))
+        """Deals whole speakers (or levels of another unit), balanced by ``stratify``."""
+        return Dealer(frame, name_values(frame[self.unit()]), as_names(self.stratify))
 
     def _restrict_folds(self, folds: list[Fold]) -> list[Fold]:
         if self.fold is None:
@@ -123,12 +127,13 @@ class Splitter(ABC):
         return [folds[self.fold]]
 
     def _carve_validation(self, frame: pd.DataFrame, fold: Fold, dealer: Dealer) -> Fold:
-        speakers = frame["speaker"].iloc[fold.train].nunique()
-        if speakers == 1:
+        unit = self.unit()
+        units = frame[unit].iloc[fold.train].nunique()
+        if units == 1:
             raise InputError(
-                f"split: fold {fold.name} trains on one speaker, so none is left for validation",
-                expected="at least two training speakers where the head needs a validation part",
-                remedy="a split that trains on more speakers, or a head that needs no validation (e.g. head=svm "
+                f"split: fold {fold.name} trains on one {unit}, so none is left for validation",
+                expected=f"at least two training {unit}s where the head needs a validation part",
+                remedy=f"a split that trains on more {unit}s, or a head that needs no validation (e.g. head=svm "
                 "head.tune=false)",
             )
         share = self.validation_share

@@ -15,6 +15,8 @@ from ser.errors import LeakError
 from ser.split.strata import label_levels, name_values
 
 SHOWN = 8
+#: Rows of ``split.csv`` from which on it does without those that follow from the others.
+MOST_ROWS = 100_000
 PART_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -47,6 +49,11 @@ class Split:
 
     folds: list[Fold]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def train(self) -> np.ndarray:
+        """Rows that train in any of the folds."""
+        return np.unique(np.concatenate([fold.train for fold in self.folds]))
 
 
 @dataclass(frozen=True)
@@ -134,15 +141,31 @@ def check_leaks(frame: pd.DataFrame, folds: Sequence[Fold], columns: Sequence[st
 def tabulate_split(frame: pd.DataFrame, split: Split) -> pd.DataFrame:
     """One row a clip, fold and part: columns ``clip, fold, part, speaker, emotion``.
 
-    This is ``split.csv`` of a run, and what ``split=file`` reads. A clip that a fold leaves out has no row there.
+    This is ``split.csv`` of a run, and what ``split=file`` reads. A clip that a fold leaves out has no row there. Of a
+    split of more than ``MOST_ROWS`` rows (leave-one-speaker-out on hundreds of speakers), training rows are left out
+    if they are all clips of the table that the fold does not test or validate on.
     """
     pieces = [(fold.name, part, rows) for fold in split.folds for part, rows in fold.parts().items()]
+    if sum(len(rows) for _, _, rows in pieces) > MOST_ROWS and _implies_training(split, len(frame)):
+        pieces = [piece for piece in pieces if piece[1] != "train"]
     sizes = [len(rows) for _, _, rows in pieces]
     table = frame[["clip", "speaker", "emotion"]].iloc[np.concatenate([rows for _, _, rows in pieces])]
     table = table.reset_index(drop=True)
     table.insert(1, "fold", np.repeat([name for name, _, _ in pieces], sizes))
     table.insert(2, "part", np.repeat([part for _, part, _ in pieces], sizes))
     return table
+
+
+def _implies_training(split: Split, clips: int) -> bool:
+    """Whether every fold trains on all clips that are tested or validate anywhere, but for its own."""
+    listed = np.zeros(clips, bool)
+    for fold in split.folds:
+        listed[fold.test] = listed[fold.validation] = True
+    number = listed.sum()
+    return all(
+        len(fold.train) + len(fold.validation) + len(fold.test) == number and listed[fold.train].all()
+        for fold in split.folds
+    )
 
 
 def describe_balance(frame: pd.DataFrame, split: Split, columns: Sequence[str]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ EXPECTED = "columns clip, fold, part (or clip, fold: the fold in which a clip is
 
 
 def read_fold_table(path: str | None) -> pd.DataFrame:
-    """Columns ``clip, fold`` and, if the file has it, ``part`` as text, and ``line`` in the file.
+    """Columns ``clip, fold, part`` (test, where the file has none) as text, and ``line`` in the file.
 
     ``.jsonl`` files hold one object a line, ``.tsv`` files are separated by tabs, all others are CSV (``.csv.gz`` too).
 
@@ -51,7 +51,7 @@ def read_fold_table(path: str | None) -> pd.DataFrame:
         )
     table = table[[column for column in (*COLUMNS, "line") if column in table]].copy()
     _check_values(table, file)
-    return table
+    return table if "part" in table else table.assign(part="test")
 
 
 def _check_values(table: pd.DataFrame, file: Path) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ser.dataset.manifest import Manifest
+from ser.dataset.manifest import PARTS, Manifest
 from ser.errors import InputError
-from ser.split.base import Splitter, split_by
+from ser.split.base import Splitter
 from ser.split.fold import Fold, Split, make_fold, shorten, sort_names
 from ser.split.fold_table import read_fold_table
 
@@ -18,8 +18,9 @@ from ser.split.fold_table import read_fold_table
 class FromFile(Splitter):
     """Reads folds from a CSV or jsonl file with the columns ``clip, fold, part``, or ``clip, fold`` alone.
 
-    Without ``part``, the fold is the one in which the clip is tested; the clips of all other folds train there. Further
-    columns are ignored. Clips that the file does not mention are left out and noted.
+    Without ``part``, the fold is the one in which the clip is tested. If no row is of part train, each fold trains on
+    all clips of the file that have no row in it. Further columns are ignored. Clips that the file does not mention are
+    left out and noted.
 
     Args:
         path: the file; its columns are described above.
@@ -39,12 +40,13 @@ class FromFile(Splitter):
         if self.unknown_clips not in ("fail", "skip"):
             raise InputError(f"split.unknown_clips={self.unknown_clips!r}", expected="fail or skip")
         table = read_fold_table(self.path)
+        lists_training = bool((table["part"] == "train").any())
         table["row"] = pd.Index(manifest.frame["clip"]).get_indexer(table["clip"])
         table, notes = self._drop_unknown(table, manifest)
         unmentioned = len(manifest) - table["row"].nunique()
         if unmentioned:
             notes.append(f"{unmentioned} of {len(manifest)} clips are not in {self.path} and are left out")
-        return Split(_read_parts(table) if "part" in table else _read_test_folds(table), notes)
+        return Split(_read_folds(table, lists_training), notes)
 
     def _drop_unknown(self, table: pd.DataFrame, manifest: Manifest) -> tuple[pd.DataFrame, list[str]]:
         unknown = table[table["row"] < 0].drop_duplicates("clip")
@@ -63,17 +65,14 @@ class FromFile(Splitter):
         return table[table["row"] >= 0], [note]
 
 
-def _read_parts(table: pd.DataFrame) -> list[Fold]:
+def _read_folds(table: pd.DataFrame, lists_training: bool) -> list[Fold]:
+    clips = np.unique(table["row"])
     folds = []
     by_fold = {str(name): rows for name, rows in table.groupby("fold", sort=False)}
     for index, name in enumerate(sort_names(by_fold)):
         rows = by_fold[name]
-        parts = {part: rows.loc[rows["part"] == part, "row"].to_numpy() for part in ("train", "test", "validation")}
+        parts = {part: rows.loc[rows["part"] == part, "row"].to_numpy() for part in PARTS}
+        if not lists_training:
+            parts["train"] = np.setdiff1d(clips, rows["row"], assume_unique=True)
         folds.append(make_fold(index, name, **parts))
     return folds
-
-
-def _read_test_folds(table: pd.DataFrame) -> list[Fold]:
-    rows = table["row"].to_numpy()
-    parts = split_by(table["fold"].to_numpy(), table["fold"].unique())
-    return [make_fold(k, name, rows[np.sort(rest)], rows[test]) for k, (name, test, rest) in enumerate(parts)]

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from ser import __version__
+from ser.dataset.target import list_dimensions
 
 #: Settings that say where and how, not what: two runs that differ only in these have the same result.
 WITHOUT_EFFECT = (
@@ -23,6 +24,7 @@ WITHOUT_EFFECT = (
     "dataset.jobs",
     "dataset.variant.root",
     "dataset.variant.map",
+    "head.class_weight",  # the default of class_weight, which counts
     "split.path",
     "trainer.accelerator",
     "trainer.devices",
@@ -39,9 +41,12 @@ def select_effective(config: Mapping[str, Any], uses_trainer: bool) -> dict[str,
         config: the resolved config as plain containers.
         uses_trainer: whether the head is trained by epochs; if not, :data:`TRAINING_GROUPS` are left out.
     """
+    without = {*WITHOUT_EFFECT, *(() if uses_trainer else TRAINING_GROUPS)}
     corpora = config.get("data", {}).get("corpora") or {}
-    places = {f"data.corpora.{name}.{key}" for name in corpora for key in ("root", "path", "jobs")}
-    return _prune(config, {*WITHOUT_EFFECT, *places, *(() if uses_trainer else TRAINING_GROUPS)}, "")
+    without |= {f"data.corpora.{name}.{key}" for name in corpora for key in ("root", "path", "jobs")}
+    if list_dimensions(config["dataset"]["target"]):
+        without.add("class_weight")  # dimensions have no classes
+    return _prune(config, without, "")
 
 
 def hash_run(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ser.dataset.raters import find_shares
 from ser.head.data import Part
 
 #: Waveforms of a part are kept in memory while they need less than this many bytes.
@@ -22,7 +23,8 @@ class Batch(NamedTuple):
     Attributes:
         inputs: waveforms [B, T] float32 padded with zeros, or functionals [B, D].
         lengths: of the waveforms, in samples [B].
-        targets: index of each clip's emotion [B], -1 for one that the model does not know; or ratings [B, D].
+        targets: index of each clip's emotion [B], -1 for one that the model does not know; shares of the votes that
+            the model's emotions got [B, K]; or ratings [B, D].
         clips: their ids.
     """
 
@@ -35,17 +37,19 @@ class Batch(NamedTuple):
 class Clips(Dataset):
     """Clips of a part with targets; waveforms are read on first use and kept while memory allows.
 
-    Targets are the part's ratings, if it has any, else indices into ``emotions``.
+    Targets are the part's ratings, if it has any, else indices into ``emotions``, or the raters' shares of them.
     """
 
-    def __init__(self, part: Part, emotions: Sequence[str], rate: int) -> None:
+    def __init__(self, part: Part, emotions: Sequence[str], rate: int, shares: bool = False) -> None:
         place = {emotion: index for index, emotion in enumerate(emotions)}
         self.part = part
         self.rate = rate
-        if part.targets is None:
-            self.targets = np.array([place.get(emotion, -1) for emotion in part.emotions])
-        else:
+        if part.targets is not None:
             self.targets = part.targets.astype(np.float32)
+        elif shares:
+            self.targets = find_shares(part.frame, emotions)
+        else:
+            self.targets = np.array([place.get(emotion, -1) for emotion in part.emotions])
         self.clips = part.frame["clip"].tolist()
         self.places = list(zip(*(part.frame[column] for column in ("path", "start", "end")), strict=True))
         self.kept: dict[int, tuple[np.ndarray, int]] = {}
@@ -115,11 +119,20 @@ class BatchOrder(Sampler[list[int]]):
 
 
 def make_loader(
-    part: Part, emotions: Sequence[str], rate: int, batch_size: int, seed: int | None = None, workers: int = 0
+    part: Part,
+    emotions: Sequence[str],
+    rate: int,
+    batch_size: int,
+    seed: int | None = None,
+    workers: int = 0,
+    shares: bool = False,
 ) -> DataLoader:
-    """Batches of a part at a rate in Hz: in a seeded order for training, by length without a seed."""
+    """Batches of a part at a rate in Hz: in a seeded order for training, by length without a seed.
+
+    With ``shares``, targets are those of the raters' votes (:func:`ser.dataset.raters.find_shares`).
+    """
     return DataLoader(
-        Clips(part, emotions, rate),
+        Clips(part, emotions, rate, shares),
         batch_sampler=BatchOrder(part.samples, batch_size, seed),
         collate_fn=collate,
         generator=torch.Generator(),  # or starting an epoch would draw from the generator that dropout draws from

@@ -8,22 +8,25 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 
+from ser.dataset.raters import check_votes
 from ser.errors import InputError
 from ser.head.data import Part, Workspace
 from ser.training.batches import BatchOrder, make_loader
 from ser.training.module import DimensionModule, EmotionModule
 
 if TYPE_CHECKING:
-    from ser.head.network import EmotionNetwork
+    from ser.head.emotion_network import EmotionNetwork
 
 log = logging.getLogger(__name__)
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -36,7 +39,8 @@ class Training:
     Args:
         optimizer: parameters to optimizer.
         scheduler: optimizer to scheduler, or ``None``.
-        loss: gives the loss; one for emotions takes ``weight`` (of the classes), one for dimensions does not.
+        loss: gives the loss; one for emotions takes ``weight`` (of the classes), one for dimensions does not. One whose
+            class says ``takes_shares`` is trained on votes of raters.
         seed: of batch order and dropout.
         max_epochs: at most this many.
         batch_size: clips in a batch (nearly: batches of an epoch are of equal size).
@@ -74,6 +78,24 @@ class Training:
         self.num_workers = num_workers
         self.mixup = mixup
         self.lightning = lightning
+
+    @property
+    def takes_shares(self) -> bool:
+        """Whether the loss compares with shares of raters in place of one emotion a clip."""
+        return getattr(getattr(self.loss, "func", self.loss), "takes_shares", False)
+
+    def check_clips(self, frame: pd.DataFrame, emotions: Sequence[str]) -> None:
+        """Refuse training clips that have not what the loss compares with.
+
+        Args:
+            frame: manifest rows of all clips that train.
+            emotions: those to be told apart.
+
+        Raises:
+            InputError: no votes of raters, where the loss needs them.
+        """
+        if self.takes_shares:
+            check_votes(frame, emotions)
 
     def check_target(self, dimensions: Sequence[str]) -> None:
         """Refuse a loss or a monitor that does not go with these dimensions; none means emotions.
@@ -115,6 +137,7 @@ class Training:
         train: Part,
         validation: Part | None,
         workspace: Workspace,
+        groups: Callable[[float], list[dict[str, Any]]],
     ) -> None:
         """Train a network in place; an interrupted training in the workspace's folder goes on.
 
@@ -125,9 +148,11 @@ class Training:
             train: clips that train.
             validation: clips that stop the training and choose the epoch.
             workspace: folder for checkpoints, and where epochs are logged.
+            groups: learning rate to what the optimizer is given.
         """
         self.check_target(train.dimensions)
-        order = make_loader(train, emotions, network.rate, self.batch_size, self.seed, self.num_workers)
+        workers, shares = self.num_workers, self.takes_shares
+        order = make_loader(train, emotions, network.rate, self.batch_size, self.seed, workers, shares)
         check = None
         if validation is not None:
             known = validation
@@ -139,14 +164,15 @@ class Training:
                     expected=", ".join(emotions),
                     remedy="another split.seed, a larger split.validation_share, or trainer.early_stopping=null",
                 )
-            check = make_loader(known, emotions, network.rate, self.batch_size, workers=self.num_workers)
+            check = make_loader(known, emotions, network.rate, self.batch_size, workers=workers)
         last = workspace.folder / f"{LAST}.ckpt"
         if last.is_file():
             # Lightning asks for the batches of a resumed training before it tells their order which epoch it is.
             assert isinstance(order.batch_sampler, BatchOrder)
             order.batch_sampler.set_epoch(torch.load(last, weights_only=True)["epoch"] + 1)
         heard = workspace.augmentation if network.backbone is not None else None
-        settings = (self.optimizer, self.scheduler, self.seed, heard, self.mixup)
+        optimizer = partial(self.build_optimizer, groups)
+        settings = (optimizer, workspace.trunk.policy, self.scheduler, self.seed, heard, self.mixup)
         if train.dimensions:
             module: EmotionModule = DimensionModule(train.dimensions, network, self.loss(), *settings)
         else:
@@ -158,7 +184,14 @@ class Training:
             trainer.fit(module, order, check, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
         chosen = workspace.folder / f"{BEST if check is not None else LAST}.ckpt"
         state = torch.load(chosen, weights_only=True)["state_dict"]
-        network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
+        network.load_weights({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
+
+    def build_optimizer(self, groups: Callable[[float], list[dict[str, Any]]]) -> torch.optim.Optimizer:
+        """The optimizer over groups of weights, which start from its own learning rate."""
+        bound = inspect.signature(self.optimizer).parameters.get("lr")
+        if bound is None or bound.default is inspect.Parameter.empty:
+            raise InputError("optimizer: it has no learning rate", remedy="pass optimizer.lr=…")
+        return self.optimizer(groups(float(bound.default)))
 
     def build_trainer(self, workspace: Workspace, validates: bool) -> pl.Trainer:
         """A Trainer that logs to the run, keeps its last epoch and, with validation, its best."""

@@ -17,6 +17,8 @@ from ser.training.batches import Batch
 
 if TYPE_CHECKING:
     from ser.augmentation.base import Augmentation
+    from ser.finetune.base import Policy
+    from ser.head.emotion_network import EmotionNetwork
 
 
 class EmotionModule(pl.LightningModule):
@@ -24,8 +26,9 @@ class EmotionModule(pl.LightningModule):
 
     Args:
         network: inputs and lengths to logits.
-        loss: logits [B, K] and targets [B] to a number.
-        optimizer: parameters to optimizer.
+        loss: logits [B, K] and targets, [B] in validation and [B] or shares [B, K] in training, to a number.
+        optimizer: gives the optimizer of all weights that are ever trained.
+        policy: of fine-tuning the backbone.
         scheduler: optimizer to scheduler, stepped once an epoch; ``None`` for a constant rate.
         seed: of dropout, with the epoch, so that a resumed training draws what an uninterrupted one would.
         augmentation: varies the waveforms of every training batch; ``None`` for none, and with functionals.
@@ -34,9 +37,10 @@ class EmotionModule(pl.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: EmotionNetwork,
         loss: nn.Module,
-        optimizer: Callable[[Any], torch.optim.Optimizer],
+        optimizer: Callable[[], torch.optim.Optimizer],
+        policy: Policy,
         scheduler: Callable[[torch.optim.Optimizer], Any] | None,
         seed: int,
         augmentation: Augmentation | None = None,
@@ -46,6 +50,7 @@ class EmotionModule(pl.LightningModule):
         self.network = network
         self.loss = loss
         self.make_optimizer = optimizer
+        self.policy = policy
         self.make_scheduler = scheduler
         self.seed = seed
         self.augmentation = augmentation
@@ -57,14 +62,26 @@ class EmotionModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimizer and scheduler over all parameters that are trained."""
-        optimizer = self.make_optimizer([weight for weight in self.parameters() if weight.requires_grad])
+        optimizer = self.make_optimizer()
         if self.make_scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave out weights that stay as the backbone's checkpoint has them."""
+        for name in self.network.untrained:
+            checkpoint["state_dict"].pop(f"network.{name}", None)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put them back."""
+        state = self.network.state_dict()
+        checkpoint["state_dict"].update({f"network.{name}": state[name] for name in self.network.untrained})
+
     def on_train_epoch_start(self) -> None:
         """Seed what the epoch draws."""
         torch.manual_seed(self.seed + 1_000_003 * self.current_epoch)
+        if self.network.backbone is not None:
+            self.policy.begin_epoch(self.network.backbone, self.current_epoch)
         self._scores = {}
         self._losses["train"].clear()
         self._rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
@@ -89,7 +106,7 @@ class EmotionModule(pl.LightningModule):
     def vary(self, augmentation: Augmentation, batch: Batch, index: int) -> Batch:
         """The batch as this epoch hears it; the draw depends on seed, epoch and place alone."""
         draw = self.make_generator(index, 0)
-        made = augmentation.augment(batch.inputs, batch.lengths, int(self.network.rate), draw)  # type: ignore[arg-type]
+        made = augmentation.augment(batch.inputs, batch.lengths, int(self.network.rate), draw)
         sources = made.sources.to(batch.targets.device)
         clips = tuple(batch.clips[source] for source in sources.tolist())
         return Batch(made.waveforms, made.lengths, batch.targets[sources], clips)
@@ -100,8 +117,10 @@ class EmotionModule(pl.LightningModule):
         return torch.Generator().manual_seed(int(entropy[0] >> 1))
 
     def find_mixed_loss(self, mixed: Mixed) -> Tensor:
-        """Loss of sums of two clips: that of either emotion, in the proportion of the clips."""
+        """Loss of sums of two clips: shares and ratings are added up in their proportion, losses of emotions are."""
         outputs = self.network(mixed.inputs, mixed.lengths)
+        if mixed.targets.is_floating_point():
+            return self.loss(outputs, mixed.blend(self.encode(mixed.targets), self.encode(mixed.partners)))
         each = copy(self.loss)
         each.reduction = "none"  # type: ignore[assignment]
         return mixed.blend(each(outputs, mixed.targets), each(outputs, mixed.partners)).mean()
@@ -161,11 +180,6 @@ class DimensionModule(EmotionModule):
     def scale(self) -> Any:
         """From ratings to what the network predicts, and back."""
         return self.network.target_scale
-
-    def find_mixed_loss(self, mixed: Mixed) -> Tensor:
-        """Loss of sums of two clips, whose ratings are sums in the same proportion."""
-        targets = mixed.blend(self.encode(mixed.targets), self.encode(mixed.partners))
-        return self.loss(self.network(mixed.inputs, mixed.lengths), targets)
 
     def encode(self, targets: Tensor) -> Tensor:
         """Ratings on the network's scale."""

@@ -5,10 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ser.backbone.mel_cnn import MaskedBatchNorm2d, MelCNN, mask_time
+from ser.backbone.masked import MaskedBatchNorm2d
+from ser.backbone.mel_cnn import MelCNN, mask_time
+from ser.finetune.full import Full
+from ser.head.emotion_network import Shape
 from ser.head.network import NetworkHead
-from ser.head.pooling import MeanStdPooling
+from ser.head.reading import Reading
+from ser.head.trunk import Trunk
 
+AUDIO = Shape("audio", ())
 SMALL = {"rate": 8000, "mels": 16, "fft": 256, "window": 240, "hop": 120, "width": 4}
 lists_of_lengths = st.lists(st.integers(130, 3000), min_size=1, max_size=5)
 
@@ -26,17 +31,17 @@ def pad(waves, padding=0):
     return batch, lengths
 
 
-def make_network(pooling=None):
+def make_network(statistics=("mean",)):
     """A network whose batch normalisation has seen something."""
     torch.manual_seed(0)
-    network = NetworkHead(hidden=[5], pooling=pooling).build(3, 0, lambda: MelCNN(**SMALL))
+    network = NetworkHead(hidden=[5]).build(3, AUDIO, Trunk(MelCNN(**SMALL), Full(), Reading(statistics=statistics)))
     with torch.no_grad():
         for seed in range(3):
             network.train()(*pad(make_waves([2000, 1500, 900], seed)))
     return network.eval()
 
 
-NETWORKS = {"mean": make_network(), "mean and deviation": make_network(MeanStdPooling())}
+NETWORKS = {"mean": make_network(), "mean and deviation": make_network(("mean", "std"))}
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
@@ -89,7 +94,7 @@ def test_training_statistics_do_not_depend_on_padding():
     waves, found = make_waves([2000, 700]), []
     for padding in (0, 1500):
         torch.manual_seed(0)
-        network = MelCNN(**SMALL).train()
+        network = MelCNN(**SMALL).build().train()
         network(*pad(waves, padding))
         found.append({name: value.clone() for name, value in network.state_dict().items() if "running" in name})
     for name, value in found[0].items():
@@ -97,18 +102,18 @@ def test_training_statistics_do_not_depend_on_padding():
 
 
 def test_size_of_the_published_network():
-    network = MelCNN()
+    network = MelCNN().build()
     parameters = sum(weight.numel() for weight in network.parameters())
     assert 0.28e6 < parameters < 0.30e6
-    assert network.trains and network.dim == 128 and network.rate == 16000
+    assert network.depth == 1 and network.dim == 128 and network.rate == 16000
 
 
 @given(length=st.integers(200, 4000))
 @settings(max_examples=15, deadline=None)
 @torch.inference_mode()
 def test_frames_and_their_number(length):
-    network = MelCNN(**SMALL).eval()
-    frames, lengths = network(*pad(make_waves([length])))
+    network = MelCNN(**SMALL).build().eval()
+    (frames,), lengths = network(*pad(make_waves([length])))
     assert frames.shape == (1, int(lengths[0]), network.dim)
 
 
@@ -117,16 +122,16 @@ def test_an_impulse_shows_where_it_is():
     """Time runs forward and straight: the frame that changes most lies where the sound does."""
     network = NETWORKS["mean"].backbone
     quiet = 0.001 * make_waves([8000])[0]
-    plain, _ = network(quiet[None], torch.tensor([8000]))
+    (plain,), _ = network(quiet[None], torch.tensor([8000]))
     for place in (1000, 4000, 7000):
         loud = quiet.clone()
         loud[place - 50 : place + 50] += make_waves([100], 1)[0] * 5
-        frames, lengths = network(loud[None], torch.tensor([8000]))
+        (frames,), lengths = network(loud[None], torch.tensor([8000]))
         strongest = (frames - plain).square().sum(-1)[0].argmax()
         assert abs((strongest + 0.5) / lengths[0] - place / 8000) < 0.1
 
 
 def test_gradients_reach_every_weight():
-    network = NetworkHead().build(3, 0, lambda: MelCNN(**SMALL)).train()
+    network = NetworkHead().build(3, AUDIO, Trunk(MelCNN(**SMALL), Full())).train()
     network(*pad(make_waves([2000, 900]))).square().sum().backward()
     assert all(weight.grad is not None and torch.isfinite(weight.grad).all() for weight in network.parameters())

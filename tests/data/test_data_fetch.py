@@ -18,6 +18,8 @@ from ser.commands.data import main
 from ser.data.fetch import Download, fetch_corpus
 from ser.data.unpack import unpack
 from ser.dataset.emodb import EmoDB
+from ser.dataset.emozionalmente import Emozionalmente
+from ser.dataset.ravdess import RAVDESS
 from ser.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(700_000)
@@ -105,6 +107,29 @@ def test_what_is_found_is_said_where_no_checksum_is_published(server, tmp_path):
     digest = hashlib.md5(CONTENT).hexdigest()
     _, said = fetch(tmp_path / "zenodo", Download(f"{server.url}/a.bin", archive=False, md5=digest))
     assert "as published" in said
+
+
+def test_an_address_and_a_checksum_like_zenodo_s(server, tmp_path):
+    archive, address = (
+        make_zip({"emozionalmente/metadata/a.csv": b"1"}),
+        "/records/1/files/emozionalmente.zip?download=1",
+    )
+    server.files[address] = archive
+    digest = hashlib.md5(archive).hexdigest()
+    _, said = fetch(tmp_path, Download(server.url + address, md5=digest.upper()))
+    assert "emozionalmente.zip: " in said and "as published" in said and "unpacked 1 files" in said
+    assert server.requests == [(address, None)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["emozionalmente", "fetched.json"]
+    with pytest.raises(InputError, match=rf"(?s)wrong checksum {digest}.*md5:{'0' * 32}"):
+        fetch(tmp_path / "again", Download(server.url + address, md5="0" * 32))
+    assert not list((tmp_path / "again").iterdir())
+
+
+@pytest.mark.parametrize("corpus", [EmoDB, RAVDESS, Emozionalmente])
+def test_what_can_be_fetched_has_a_name_and_a_proper_checksum(corpus):
+    for download in corpus.downloads:
+        assert download.name.endswith(".zip") and "?" not in download.name and download.url.startswith("http")
+        assert re.fullmatch(r"([0-9a-f]{64})?", download.sha256) and re.fullmatch(r"([0-9a-f]{32})?", download.md5)
 
 
 def test_a_broken_connection_goes_on_where_it_stopped(server, tmp_path):

@@ -212,9 +212,8 @@ def test_a_table_without_the_column(corpus):
 def test_emotions_that_are_none(corpus):
     rows = [(f"{clip}.wav", *rest) for clip, *rest in SAMPLES[:4]] + [("1612872848295.wav", DARIO, "Sì", "guilt")]
     write_table(corpus / "metadata/samples.csv", "file_name,actor,sentence,emotion_expressed", rows)
-    manifest = Emozionalmente(corpus).load()
-    assert len(manifest) == 4
-    assert "1 clips whose label names no emotion in use were left out (guilt 1)" in manifest.notes[-1]
+    with pytest.raises(InputError, match=r"(?s)1612872848295.wav: 'guilt' is not one of the codes.*joy \(happiness\)"):
+        Emozionalmente(corpus).load()
 
 
 def test_choosing_emotions(corpus):

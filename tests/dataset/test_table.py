@@ -7,8 +7,6 @@ import pytest
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from ser.dataset.harmonise import EMOTION_SYNONYMS, harmonise
-from ser.dataset.manifest import EMOTIONS
 from ser.dataset.table import Table
 from ser.errors import InputError
 
@@ -66,6 +64,21 @@ def test_dimensions_are_numbers(tmp_path):
     rows[1][-1] = "0,1 "
     with pytest.raises(InputError, match=r"(?s)arousal is not a number in 1 rows, e.g. '0,1'.*point"):
         Table(write(tmp_path / "clips.csv", rows, ";"), columns={"arousal": "Act"}).load()
+
+
+def test_votes_of_raters_are_numbers_under_the_emotions_names(tmp_path):
+    votes = ["rated_W,rated_happy,rated_joy,rated_at,n", "3,0.5,1,noon,2", ",,,,1", "0,0,2,,0"]
+    rows = [[*row, *extra.split(",")] for row, extra in zip(ROWS, votes, strict=True)]
+    path = write(tmp_path / "clips.csv", rows)
+    values = {"emotion": {"W": "angry"}}
+    frame = Table(path, columns={"rated_neutral": "n"}, values=values).load().frame
+    assert frame["rated_anger"].tolist() == pytest.approx([3, float("nan"), 0], nan_ok=True)
+    assert frame["rated_happiness"].tolist() == pytest.approx([1.5, float("nan"), 2], nan_ok=True)
+    assert frame["rated_neutral"].tolist() == [2, 1, 0] and frame["rated_at"][0] == "noon"
+    assert not {"rated_W", "rated_happy", "rated_joy", "n"} & set(frame)
+    rows[1][5] = "three"
+    with pytest.raises(InputError, match=r"rated_W is no share or number of raters in 1 rows, e.g. 'three'"):
+        Table(write(tmp_path / "clips.csv", rows), values=values).load()
 
 
 def test_a_tsv_may_hold_commas(tmp_path):
@@ -182,30 +195,6 @@ def test_a_required_column_that_is_nowhere(tmp_path):
 def test_one_clip_listed_twice_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"clip.* is not unique in 2 of 4 rows: a/one"):
         Table(write(tmp_path / "clips.csv", [*ROWS, ROWS[1]])).load()
-
-
-@pytest.mark.parametrize(
-    ("code", "name"),
-    [
-        ("HAPPY", "happiness"),
-        (" joy ", "happiness"),
-        ("ang", "anger"),
-        ("ps", "surprise"),
-        ("calm", "calm"),
-        ("wonder", "wonder"),
-    ],
-)
-def test_synonyms(code, name):
-    assert harmonise(code, EMOTION_SYNONYMS) == name
-
-
-@pytest.mark.parametrize("gap", [None, float("nan"), "", "  "])
-def test_a_gap_stays_a_gap(gap):
-    assert harmonise(gap, EMOTION_SYNONYMS) is None
-
-
-def test_synonyms_lead_to_known_names_only():
-    assert set(EMOTION_SYNONYMS.values()) <= set(EMOTIONS)
 
 
 CONF = Path(__file__).parents[2] / "conf" / "dataset"

@@ -9,8 +9,10 @@ from sklearn.svm import SVC
 from ser.backbone.noise import Noise
 from ser.config import compose
 from ser.errors import InputError
+from ser.finetune.full import Full
 from ser.head.data import Part, Workspace
 from ser.head.estimators import EstimatorHead
+from ser.head.trunk import Trunk
 
 ESTIMATORS = ("dummy", "dummy_stratified", "knn", "logreg", "random_forest", "ridge", "svm")
 
@@ -37,7 +39,7 @@ class Spy(ClassifierMixin, BaseEstimator):
 
 
 def fit(head, part, folder=None):
-    return head.fit(part, None, Workspace(folder, lambda: None, None, lambda *_: None))
+    return head.fit(part, None, Workspace(folder, Trunk(Noise()), None, lambda *_: None))
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_every_choice_fits_predicts_and_is_read_back(name, part, tmp_path):
     few = ["head.estimator.n_estimators=8"] if name == "random_forest" else []
     config = compose([f"head={name}", *few])
     head = instantiate(config.head, class_weight=config.class_weight)
-    head.check(Noise())
+    head.check(Trunk(Noise()))
     model = fit(head, part.take(np.arange(0, 60)))
     test = part.take(np.arange(60, 72))
     found = model.predict(test)
@@ -60,7 +62,7 @@ def test_every_choice_fits_predicts_and_is_read_back(name, part, tmp_path):
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-6)
     assert set(found.predicted) <= set(model.emotions)
     model.save(tmp_path)
-    again = head.load(tmp_path, lambda: None).predict(test)
+    again = head.load(tmp_path, Trunk(Noise())).predict(test)
     assert again.emotions == found.emotions
     np.testing.assert_array_equal(again.probabilities, found.probabilities)
     np.testing.assert_array_equal(again.predicted, found.predicted)
@@ -160,20 +162,20 @@ def test_balanced_weights_come_from_training_counts(build_part):
 
 def test_class_weights_are_refused_where_there_are_none():
     with pytest.raises(InputError, match=r"(?s)class_weight=balanced: KNeighborsClassifier.*class_weight=none"):
-        EstimatorHead(KNeighborsClassifier(), class_weight="balanced").check(Noise())
-    EstimatorHead(SVC(), class_weight="balanced").check(Noise())
+        EstimatorHead(KNeighborsClassifier(), class_weight="balanced").check(Trunk(Noise()))
+    EstimatorHead(SVC(), class_weight="balanced").check(Trunk(Noise()))
 
 
 def test_a_backbone_that_is_trained_is_refused():
     from ser.backbone.mel_cnn import MelCNN
 
     with pytest.raises(InputError, match=r"(?s)SVC.*cannot train the backbone MelCNN.*head=linear"):
-        EstimatorHead(SVC()).check(MelCNN(width=1))
+        EstimatorHead(SVC()).check(Trunk(MelCNN(width=1), Full()))
 
 
 def test_a_grid_over_an_unknown_parameter_is_refused():
     with pytest.raises(InputError, match=r"(?s)head.grid: SVC has no parameter c\n.*C, "):
-        EstimatorHead(SVC(), {"c": [1]}).check(Noise())
+        EstimatorHead(SVC(), {"c": [1]}).check(Trunk(Noise()))
 
 
 def test_six_of_seven_emotions_keep_their_names(build_part, tmp_path):
@@ -181,7 +183,7 @@ def test_six_of_seven_emotions_keep_their_names(build_part, tmp_path):
     part = build_part(4, seven, 4, noise=0.3)
     train = part.take(np.flatnonzero(part.emotions != "disgust"))
     fit(head := EstimatorHead(SVC(break_ties=True)), train).save(tmp_path)
-    model = head.load(tmp_path, lambda: None)
+    model = head.load(tmp_path, Trunk(Noise()))
     assert model.emotions == tuple(name for name in seven if name != "disgust")
     found = model.predict(train)
     assert (found.predicted == train.emotions).all()

@@ -70,6 +70,12 @@ def test_soft_cross_entropy_of_raters_of_one_mind_is_cross_entropy(weight):
     torch.testing.assert_close(soft, nn.CrossEntropyLoss(weight)(logits, targets))
 
 
+def test_soft_cross_entropy_takes_indices_as_raters_of_one_mind():
+    logits, targets = torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])
+    weight = torch.tensor([1.0, 0.2, 5.0])
+    torch.testing.assert_close(SoftCrossEntropy(weight)(logits, targets), nn.CrossEntropyLoss(weight)(logits, targets))
+
+
 def test_soft_cross_entropy_is_least_where_probabilities_are_the_raters_shares():
     shares = torch.tensor([[0.5, 0.3, 0.2], [0.0, 1 / 3, 2 / 3]])
     least = SoftCrossEntropy()(shares.clamp(min=1e-9).log(), shares).item()
@@ -81,6 +87,15 @@ def test_soft_cross_entropy_is_least_where_probabilities_are_the_raters_shares()
         assert SoftCrossEntropy()(logits, shares).item() > least
 
 
-@pytest.mark.parametrize(("name", "kind"), [("ccc", CCCLoss), ("mse", nn.MSELoss)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ccc", CCCLoss),
+        ("mse", nn.MSELoss),
+        ("cross_entropy", nn.CrossEntropyLoss),
+        ("soft_cross_entropy", SoftCrossEntropy),
+        ("auto", nn.CrossEntropyLoss),
+    ],
+)
 def test_choices(name, kind):
     assert isinstance(instantiate(compose([f"loss={name}"]).loss)(), kind)

@@ -6,17 +6,21 @@ import torch
 from torch import nn
 
 from ser.backbone.mel_cnn import MelCNN
+from ser.backbone.noise import Noise
 from ser.errors import InputError
+from ser.finetune.full import Full
 from ser.head.data import Part, Workspace
+from ser.head.emotion_network import Shape
 from ser.head.network import NetworkHead, balance_classes
-from ser.head.pooling import MeanStdPooling
+from ser.head.reading import Reading
+from ser.head.trunk import Trunk
 from ser.training.fit import Training
 
 SMALL = {"rate": 16000, "mels": 16, "fft": 256, "window": 240, "hop": 120, "width": 2}
 SEVEN = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 
 
-def make_workspace(folder, backbone=None, epochs=30, **options):
+def make_workspace(folder, trunk=None, epochs=30, **options):
     training = Training(
         partial(torch.optim.Adam, lr=0.05),
         None,
@@ -27,7 +31,7 @@ def make_workspace(folder, backbone=None, epochs=30, **options):
         batch_size=16,
         **options,
     )
-    return Workspace(folder, backbone or (lambda: None), training, lambda *_: None)
+    return Workspace(folder, trunk or Trunk(Noise()), training, lambda *_: None)
 
 
 def assert_same(one, other):
@@ -49,7 +53,7 @@ def test_a_saved_model_predicts_the_same(build_part, tmp_path, options):
     np.testing.assert_array_equal(np.array(found.emotions)[found.probabilities.argmax(1)], found.predicted)
     model.save(tmp_path)
     torch.manual_seed(99)
-    assert_same(NetworkHead(**options).load(tmp_path, lambda: None).predict(test), found)
+    assert_same(NetworkHead(**options).load(tmp_path, Trunk(Noise())).predict(test), found)
 
 
 @pytest.fixture
@@ -63,12 +67,12 @@ def audio_part(tmp_path, build_frame, write_tone):
 
 
 def test_with_a_backbone_a_saved_model_predicts_the_same(audio_part, tmp_path):
-    head = NetworkHead(pooling=MeanStdPooling())
-    make_backbone = partial(MelCNN, **SMALL)
-    model = head.fit(audio_part, None, make_workspace(tmp_path, make_backbone, epochs=3))
+    head = NetworkHead()
+    trunk = Trunk(MelCNN(**SMALL), Full(), Reading(statistics=("mean", "std")))
+    model = head.fit(audio_part, None, make_workspace(tmp_path, trunk, epochs=3))
     found = model.predict(audio_part)
     model.save(tmp_path)
-    assert_same(NetworkHead(pooling=MeanStdPooling()).load(tmp_path, make_backbone).predict(audio_part), found)
+    assert_same(NetworkHead().load(tmp_path, trunk).predict(audio_part), found)
     backwards = np.arange(12)[::-1]
     turned = model.predict(audio_part.take(backwards))
     np.testing.assert_allclose(turned.probabilities, found.probabilities[backwards], atol=1e-5)
@@ -81,7 +85,7 @@ def test_six_of_seven_emotions_keep_their_names(build_part, tmp_path):
     train = part.take(np.flatnonzero(part.emotions != "disgust"))
     head = NetworkHead()
     head.fit(train, None, make_workspace(tmp_path)).save(tmp_path)
-    model = head.load(tmp_path, lambda: None)
+    model = head.load(tmp_path, Trunk(Noise()))
     assert model.emotions == tuple(name for name in SEVEN if name != "disgust")
     found = model.predict(train)
     np.testing.assert_array_equal(found.predicted, train.emotions)
@@ -105,7 +109,7 @@ def test_the_scaler_knows_the_training_part_alone(build_part, tmp_path):
 def test_a_constant_feature_of_any_size_is_only_centred(build_part, tmp_path):
     part = build_part()
     part.features[:, 0] = 1234.567
-    network = NetworkHead().build(3, 6, lambda: None)
+    network = NetworkHead().build(3, Shape("vectors", (6,)), Trunk(Noise()))
     network.standardise(part.features)
     standard = (torch.from_numpy(part.features) - network.mean) / network.scale
     assert standard[:, 0].abs().max() < 0.01
@@ -131,14 +135,16 @@ def test_class_weights_are_inverse_to_training_counts():
 
 
 def test_hidden_layers_make_the_head_deeper():
-    linear, deep = (NetworkHead(hidden=hidden).build(3, 6, lambda: None) for hidden in ([], [5, 4]))
+    linear, deep = (
+        NetworkHead(hidden=hidden).build(3, Shape("vectors", (6,)), Trunk(Noise())) for hidden in ([], [5, 4])
+    )
     count = [sum(isinstance(layer, nn.Linear) for layer in network.layers) for network in (linear, deep)]
     assert count == [1, 3]
 
 
 def test_nothing_saved_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="no such model"):
-        NetworkHead().load(tmp_path, lambda: None)
+        NetworkHead().load(tmp_path, Trunk(Noise()))
 
 
 def test_foreign_code_in_a_weights_file_is_refused(build_part, tmp_path):
@@ -152,5 +158,5 @@ def test_foreign_code_in_a_weights_file_is_refused(build_part, tmp_path):
     head.fit(build_part(), None, make_workspace(tmp_path, epochs=1)).save(tmp_path)
     torch.save({"layers.1.weight": Call()}, tmp_path / "model.pt")
     with pytest.raises(Exception, match=r"(?i)weights_only|unsupported|model.pt"):
-        head.load(tmp_path, lambda: None)
+        head.load(tmp_path, Trunk(Noise()))
     assert not (tmp_path / "mark").exists()

@@ -10,8 +10,10 @@ from ser import regression
 from ser.backbone.noise import Noise
 from ser.config import compose
 from ser.errors import InputError
+from ser.finetune.full import Full
 from ser.head.data import Part, Workspace
 from ser.head.regressors import RegressorHead
+from ser.head.trunk import Trunk
 
 AVD = ("arousal", "valence", "dominance")
 REGRESSORS = ("ridge_regression", "svr")
@@ -43,7 +45,7 @@ def rate(part, noise=0.3, seed=0):
 
 
 def fit(head, part):
-    return head.fit(part, None, Workspace(None, lambda: None, None, lambda *_: None))
+    return head.fit(part, None, Workspace(None, Trunk(Noise()), None, lambda *_: None))
 
 
 def ccc(part, found):
@@ -59,7 +61,7 @@ def part(build_part):
 def test_every_choice_fits_predicts_and_is_read_back(name, part, tmp_path):
     config = compose([f"head={name}"])
     head = instantiate(config.head, class_weight=config.class_weight)
-    head.check(Noise())
+    head.check(Trunk(Noise()))
     head.check_target(AVD)
     model = fit(head, part.take(np.arange(0, 60)))
     test = part.take(np.arange(60, 72))
@@ -68,7 +70,7 @@ def test_every_choice_fits_predicts_and_is_read_back(name, part, tmp_path):
     assert found.predicted.shape == (12, 3)
     assert (ccc(test, found) > 0.7).all()
     model.save(tmp_path)
-    again = head.load(tmp_path, lambda: None)
+    again = head.load(tmp_path, Trunk(Noise()))
     assert again.dimensions == AVD
     np.testing.assert_array_equal(again.predict(test).predicted, found.predicted)
 
@@ -162,9 +164,9 @@ def test_what_cannot_work_is_refused(build_part, tmp_path):
     from ser.backbone.mel_cnn import MelCNN
 
     with pytest.raises(InputError, match=r"(?s)class_weight=balanced: LinearRegression.*class_weight=none"):
-        RegressorHead(LinearRegression(), class_weight="balanced").check(Noise())
+        RegressorHead(LinearRegression(), class_weight="balanced").check(Trunk(Noise()))
     with pytest.raises(InputError, match=r"(?s)SVR.*cannot train the backbone MelCNN.*head=linear"):
-        RegressorHead(SVR()).check(MelCNN(width=1))
+        RegressorHead(SVR()).check(Trunk(MelCNN(width=1), Full()))
     with pytest.raises(InputError, match="cannot name emotions"):
         fit(RegressorHead(Ridge()), build_part())
     with pytest.raises(InputError, match="no such model"):

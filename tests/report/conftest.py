@@ -12,8 +12,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from ser.metrics import score
+from ser.judge import choose_judge
 
+CLIP_COLUMNS = (
+    "run_id",
+    "key",
+    "evaluation",
+    "dataset",
+    "clip",
+    "speaker",
+    "gender",
+    "sentence",
+    "fold",
+)
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 
 
@@ -45,23 +56,46 @@ def make_predictions(
     return frame.assign(**{f"p_{emotion}": 1 / len(emotions) for emotion in emotions})
 
 
-def make_history(seed: int, epochs: int = 12) -> pd.DataFrame:
+def make_ratings(
+    seed: int, noise: float, dimensions: Sequence[str] = ("arousal", "valence"), clips: int = 40
+) -> pd.DataFrame:
+    """Predicted numbers for the same clips: true values of all seeds alike, and normal errors."""
+    frame = make_predictions(seed, 1.0, clips=clips)[list(CLIP_COLUMNS)]
+    true, error = (np.random.default_rng(s).normal(size=(len(frame), len(dimensions))) for s in (99, seed))
+    sides = {"true": true, "pred": true + noise * error}
+    return frame.assign(**{f"{side}_{name}": sides[side][:, i] for side in sides for i, name in enumerate(dimensions)})
+
+
+def stack_corpora(**corpora: pd.DataFrame) -> pd.DataFrame:
+    """Predictions for several test corpora, as one run has them."""
+    return pd.concat(
+        [part.assign(dataset=name, evaluation=f"test/{name}") for name, part in corpora.items()], ignore_index=True
+    )
+
+
+def make_history(seed: int, epochs: int = 12, score: str = "uar") -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     rows = []
     for fold in range(3):
         for epoch in range(epochs - fold):
             rows.append((fold, epoch, "train/loss", 1.4 * np.exp(-epoch / 6) + rng.normal(0, 0.05)))
             rows.append((fold, epoch, "val/loss", 1.4 * np.exp(-epoch / 8) + rng.normal(0, 0.05)))
-            rows.append((fold, epoch, "val/uar", 0.7 - 0.45 * np.exp(-epoch / 4) + rng.normal(0, 0.03)))
+            rows.append((fold, epoch, f"val/{score}", 0.7 - 0.45 * np.exp(-epoch / 4) + rng.normal(0, 0.03)))
     return pd.DataFrame(rows, columns=["fold", "epoch", "metric", "value"])
 
 
 def write_run(
-    folder: Path, predictions: pd.DataFrame, history: pd.DataFrame | None = None, notes: Sequence[str] = ()
+    folder: Path,
+    predictions: pd.DataFrame,
+    history: pd.DataFrame | None = None,
+    notes: Sequence[str] = (),
+    data: dict[str, list[str]] | None = None,
 ) -> dict[str, float]:
     """Write the files of a finished run; returns its metrics."""
     folder.mkdir(parents=True, exist_ok=True)
-    metrics = score(predictions, "test") | {"test/uar_fold_mean": 0.6, "test/uar_fold_std": 0.04, "audio/skipped": 0}
+    judge = choose_judge(tuple(name[5:] for name in predictions if name.startswith("pred_")), ["gender"])
+    metrics = judge.score_sets(dict(list(predictions.groupby("evaluation"))), "test") | {"audio/skipped": 0}
+    metrics |= {f"test/{judge.headline}_fold_mean": 0.6, f"test/{judge.headline}_fold_std": 0.04}
     clean = {name: None if np.isnan(value) else value for name, value in metrics.items()}
     (folder / "metrics.json").write_text(json.dumps(clean))
     predictions.to_parquet(folder / "predictions.parquet", index=False)
@@ -71,6 +105,7 @@ def write_run(
         history.to_csv(folder / "history.csv", index=False)
     config = {
         "dataset": {"_target_": "ser.dataset.planted.Planted"},
+        "data": data or {"train": None, "test": None},
         "split": {"_target_": "ser.split.KFold", "folds": 3, "seed": 0, "disjoint": []},
         "backbone": {"_target_": "ser.backbone.functionals.Functionals", "feature_set": "eGeMAPSv02"},
         "head": {"_target_": "ser.head.estimators.EstimatorHead", "estimator": {"_target_": "sklearn.svm.SVC"}},
@@ -88,7 +123,8 @@ def write_run(
     }
     (folder / "environment.json").write_text(json.dumps(environment))
     (folder / "notes.json").write_text(json.dumps(list(notes)))
-    counts = {str(emotion): int(number) for emotion, number in predictions["true"].value_counts().sort_index().items()}
+    true = predictions["true"] if "true" in predictions else pd.Series(EMOTIONS)
+    counts = {str(emotion): int(number) for emotion, number in true.value_counts().sort_index().items()}
     dataset = {"name": "planted", "clips": len(predictions), "speakers": 6, "emotions": counts, "licence": "CC0-1.0"}
     (folder / "dataset.json").write_text(json.dumps(dataset | {"citation": "made by ser"}))
     return metrics
@@ -154,6 +190,8 @@ def build() -> Callable[..., Any]:
         "sweep": write_sweep,
         "job": make_job,
         "predictions": make_predictions,
+        "ratings": make_ratings,
+        "corpora": stack_corpora,
         "history": make_history,
     }
     return lambda name, *arguments, **named: writers[name](*arguments, **named)

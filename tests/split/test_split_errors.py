@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from split_tables import build_manifest
 
@@ -51,6 +52,8 @@ def test_two_speakers_leave_none_for_validation(pair):
 
 def test_more_folds_than_speakers(emodb):
     refuse(KFold(folds=11), emodb, "split.folds=11", "10 speakers", "split.folds=10")
+    words = ("split.folds=11", "10 sentences", "split.group=sentence")
+    refuse(KFold(folds=11, group="sentence", allow_overlap=True), emodb, *words)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,8 @@ def test_more_folds_than_speakers(emodb):
         (KFold(stratify=["sex"]), "no column 'sex'"),
         (KFold(disjoint="phrase"), "no column 'phrase'"),
         (LeaveOneGroupOut(group="room"), "split.group"),
+        (KFold(group="room"), "split.group"),
+        (KFold(group="session"), "column 'session' is missing for 534 of 534 clips"),
         (LeaveOneGroupOut(group="session"), "column 'session' is missing for 534 of 534 clips"),
         (LeaveOneGroupOut(group="gender", disjoint=["session"]), "column 'session' is missing"),
         (KFold(disjoint=["sentence"], disjoint_folds=11), "split.disjoint_folds=10"),
@@ -102,6 +107,40 @@ def test_groups_that_share_speakers_are_refused(emodb):
     split = LeaveOneGroupOut(group="sentence", allow_overlap=True).split(emodb, True)
     assert len(split.folds) == 10
     assert "split.allow_overlap=true: 10 of 10 speakers are in both train" in "\n".join(split.notes)
+
+
+def test_folds_of_new_sentences_of_known_speakers(pair, emodb):
+    """TESS has two speakers: word-disjoint folds share them, which must be asked for in words."""
+    refuse(KFold(folds=2, group="sentence"), pair, "fold 0 has 2 speakers", "split.allow_overlap=true", error=LeakError)
+    for manifest, validation in ((pair, False), (emodb, True)):
+        split = KFold(folds=4, group="sentence", allow_overlap=True).split(manifest, validation)
+        sentences = manifest.frame["sentence"].to_numpy()
+        for fold in split.folds:
+            parts = [set(sentences[rows]) for rows in fold.parts().values()]
+            assert sum(map(len, parts)) == len(set().union(*parts)) == manifest.frame["sentence"].nunique()
+            assert bool(parts[1]) == validation and set(manifest.frame["speaker"].iloc[fold.train]) == set(
+                manifest.speakers
+            )
+        tested = np.concatenate([fold.test for fold in split.folds])
+        assert sorted(tested) == list(range(len(manifest)))
+        number = len(manifest.speakers)
+        note = f"split.allow_overlap=true: {number} of {number} speakers are in both training and test (4 of 4 folds)"
+        assert note in split.notes and not any("sentences are in both" in note for note in split.notes)
+
+
+def test_one_speaker_s_sentences_validate_too(solo):
+    (fold, *_) = KFold(folds=2, group="sentence", allow_overlap=True).split(solo, True).folds
+    assert len(fold.validation) and not set(fold.validation) & set(fold.train)
+    only = LeaveOneGroupOut(group="sentence", allow_overlap=True)
+    refuse(only, solo, "trains on one speaker, so none is left for validation", validation=True)
+
+
+def test_folds_of_sessions_keep_their_speakers_apart():
+    session = {f"{s:02d}": f"Ses{s // 2}" for s in range(8)}
+    manifest = build_manifest({speaker: {"anger": 3, "fear": 3} for speaker in session}, session=session)
+    for fold in KFold(folds=4, group="session").split(manifest, True).folds:
+        parts = [set(manifest.frame["session"].iloc[rows]) for rows in fold.parts().values()]
+        assert [len(part) for part in parts] == [2, 1, 1]
 
 
 def test_leaky_official_split_is_refused(emodb):

@@ -9,7 +9,8 @@ from split_tables import list_folds
 
 from ser.dataset.manifest import Manifest
 from ser.errors import InputError, LeakError
-from ser.split import FromFile, KFold, tabulate_split
+from ser.split import FromFile, Holdout, KFold, LeaveOneGroupOut, tabulate_split
+from ser.split.training import take_fraction
 
 
 def write_jsonl(table, path):
@@ -79,6 +80,38 @@ def test_a_missing_validation_part_is_carved(emodb, tmp_path):
     tabulate_split(emodb.frame, KFold().split(emodb, False)).to_csv(path, index=False)
     split = FromFile(path=str(path)).split(emodb, True)
     assert list_folds(split) == list_folds(KFold().split(emodb, True))
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_training_rows_that_follow_from_the_others_are_left_out_of_long_tables(crowd, tmp_path, validation):
+    split = LeaveOneGroupOut().split(crowd, validation)
+    table = tabulate_split(crowd.frame, split)
+    assert sum(len(fold.train) for fold in split.folds) > 2_000_000
+    assert len(table) == sum(len(fold.test) + len(fold.validation) for fold in split.folds)
+    assert set(table["part"]) == {"test", "validation"} if validation else {"test"}
+    path = tmp_path / "split.csv"
+    table.to_csv(path, index=False)
+    assert list_folds(FromFile(path=str(path)).split(crowd, validation)) == list_folds(split)
+
+
+@pytest.mark.parametrize("splitter", [Holdout(), KFold(disjoint=["sentence"]), KFold(fold=0), LeaveOneGroupOut()])
+def test_training_rows_stay_where_they_do_not_follow_from_the_others(crowd, monkeypatch, splitter):
+    split = splitter.split(crowd, False)
+    if isinstance(splitter, LeaveOneGroupOut):
+        split = take_fraction(crowd.frame, split, 0.2, 0)
+    monkeypatch.setattr("ser.split.fold.MOST_ROWS", 0)
+    table = tabulate_split(crowd.frame, split)
+    assert (table["part"] == "train").sum() == sum(len(fold.train) for fold in split.folds)
+
+
+def test_a_list_whose_training_clips_are_all_unknown_trains_on_no_others(emodb, tmp_path):
+    rows = [("gone", "1", "train"), *((clip, "1", "test") for clip in emodb.frame["clip"][:5])]
+    path = tmp_path / "folds.csv"
+    pd.DataFrame(
+        [*rows, *((c, "2", "test") for c in emodb.frame["clip"][5:])], columns=["clip", "fold", "part"]
+    ).to_csv(path, index=False)
+    with pytest.raises(InputError, match="training part of fold 1 is empty"):
+        FromFile(path=str(path), unknown_clips="skip").split(emodb, False)
 
 
 def test_subsets_and_partial_copies(emodb, tmp_path):

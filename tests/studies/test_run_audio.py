@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from omegaconf import OmegaConf
 
 from ser.errors import InputError
 
@@ -178,17 +179,17 @@ def test_dimensions_are_predicted_and_scored(tones, train, tmp_path):
     assert scores["test/mae/arousal"] == pytest.approx(
         (predicted["true_arousal"] - predicted["pred_arousal"]).abs().mean()
     )
-    network = [
-        "head=linear",
-        "loss=ccc",
-        "trainer.early_stopping.monitor=val/ccc",
-        "trainer.max_epochs=3",
-        "split=holdout",
-    ]
+    network = ["head=linear", "trainer.max_epochs=3", "split=holdout"]
     train(*keys, *network, "trainer.mixup=0.3", name="mixed")
     _, folder = train(*keys, *network, name="network")
     assert "val/ccc/arousal" in read_scores(folder)
-    with pytest.raises(InputError, match="loss=ccc"):
-        train(*keys, "head=linear", name="refused")
+    config = OmegaConf.load(folder / "config.yaml")
+    assert config.loss._target_ == "ser.head.losses.CCCLoss" and config.choices.loss == "ccc"
+    assert config.trainer.early_stopping.monitor == "val/ccc"
+    explicit = ["loss=ccc", "trainer.early_stopping.monitor=val/ccc", "class_weight=none"]
+    assert train(*keys, *network, *explicit, name="same")[0].state == "skipped"
+    for wrong, remedy in (("loss=cross_entropy", "loss=ccc"), ("trainer.early_stopping.monitor=val/uar", "val/ccc")):
+        with pytest.raises(InputError, match=remedy):
+            train(*keys, *network, wrong, name="refused")
     with pytest.raises(InputError, match=r"(?s)dataset.target.*valence"):
         train(*keys, "dataset.target=[valence]", "head=ridge_regression", name="missing")

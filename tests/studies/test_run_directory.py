@@ -168,6 +168,7 @@ def test_a_fold_that_lacks_a_class(head, write_corpus, tmp_path, train, outputs)
     from hydra.utils import instantiate
 
     from ser.config import compose
+    from ser.train import build_trunk
 
     lone = {"surprise": ["s00"]}
     corpus = write_corpus(tmp_path / "c", speakers=5, emotions=("surprise", *EMOTIONS), takes=2, only=lone)
@@ -192,7 +193,7 @@ def test_a_fold_that_lacks_a_class(head, write_corpus, tmp_path, train, outputs)
 
     config = compose(overrides)
     head = instantiate(config.head, class_weight=config.class_weight)
-    loaded = head.load(folder / "checkpoints" / "fold-0", lambda: instantiate(config.backbone))
+    loaded = head.load(folder / "checkpoints" / "fold-0", build_trunk(config))
     assert loaded.emotions == tuple(EMOTIONS)
     assert read(folder / "checkpoints" / "fold-0" / "fitted.json")["emotions"] == EMOTIONS
 
@@ -208,11 +209,11 @@ def test_the_reloaded_model_says_what_the_run_wrote(train, tones, outputs):
     assert outcome.metrics["test/uar"] > 0.9, "three pitches an octave apart"
     config = compose(overrides)
     choices = Choices.build(config)
-    corpus = read_corpora(config, choices.preparation, choices.backbone.rate)
+    corpus = read_corpora(config, choices.preparation, choices.trunk.backbone.rate)
     part = gather_clips(config, choices, corpus, corpus.manifest.frame)
     table = pd.read_parquet(folder / "predictions.parquet").set_index("clip")
     for index, (_, rows) in enumerate(table.groupby("fold")):
-        model = choices.head.load(folder / "checkpoints" / f"fold-{index}", lambda: None)
+        model = choices.head.load(folder / "checkpoints" / f"fold-{index}", choices.trunk)
         tested = part.take(np.flatnonzero(part.frame["clip"].isin(rows.index)))
         said = model.predict(tested)
         rows = rows.loc[tested.frame["clip"]]

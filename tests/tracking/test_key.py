@@ -47,7 +47,7 @@ def test_a_key_is_sixteen_digits_and_repeats(config):
         ("paths.outputs", "/elsewhere"), ("paths.cache", "/elsewhere"), ("tracking.uri", "sqlite:///x.db"),
         ("tracking.experiment", "other"), ("resume", False), ("report", False), ("dataset.root", "/elsewhere"),
         ("metrics.by", ["session"]), ("trainer.accelerator", "cpu"), ("trainer.devices", 2), ("trainer.num_workers", 4),
-        ("choices", {}),
+        ("choices", {}), ("head.class_weight", "none"),
     ],
 )  # fmt: skip
 def test_where_and_how_do_not_change_the_key(config, path, value):
@@ -74,6 +74,23 @@ def test_an_estimators_key_knows_nothing_of_training(svm, path):
     assert get_key(change(svm, path, 9), False) == get_key(svm, False)
     assert get_key(change(svm, path, 9), True) != get_key(svm, True)
     assert get_key(change(svm, "head.estimator.C", 9), False) != get_key(svm, False)
+
+
+def test_class_weights_count_for_emotions_alone(config):
+    dimensional = change(config, "dataset.target", ["arousal"])
+    assert get_key(change(dimensional, "class_weight", "none")) == get_key(dimensional)
+    assert "class_weight" in select_effective(config, True)
+    assert "class_weight" not in select_effective(dimensional, True)
+
+
+def test_what_auto_stands_for_is_part_of_the_key():
+    def find(*overrides):
+        return get_key(resolve(compose(["head=mlp", *overrides])))
+
+    numbers = "dataset.target=[arousal]"
+    assert find() == find("loss=cross_entropy", "trainer.early_stopping.monitor=val/uar")
+    assert find(numbers) == find(numbers, "loss=ccc", "trainer.early_stopping.monitor=val/ccc")
+    assert find(numbers) != find(numbers, "loss=mse") and find() != find("loss=soft_cross_entropy")
 
 
 def test_data_split_and_extractor_are_part_of_the_key(config):

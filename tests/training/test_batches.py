@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -61,6 +63,19 @@ def test_functionals_targets_and_names(build_part):
         np.testing.assert_array_equal(batch.inputs.numpy(), part.features[rows])
         assert [EMOTIONS[target] for target in batch.targets] == part.emotions[rows].tolist()
         assert list(batch.clips) == part.frame["clip"].iloc[rows].tolist()
+
+
+def test_shares_of_raters_come_in_the_order_of_the_models_emotions(build_part):
+    part = build_part(2, EMOTIONS, 2)
+    votes = np.random.default_rng(0).random((len(part), 3))
+    rated = {f"rated_{emotion}": votes[:, place] for place, emotion in enumerate(EMOTIONS)}
+    part = replace(part, frame=part.frame.assign(**rated))
+    emotions = ("sadness", "anger")
+    loader = make_loader(part, emotions, 0, 5, 3, shares=True)
+    for rows, batch in zip(loader.batch_sampler, loader, strict=True):
+        expected = votes[rows][:, [2, 0]]
+        assert batch.targets.dtype == torch.float32
+        np.testing.assert_allclose(batch.targets, expected / expected.sum(1, keepdims=True), rtol=1e-5)
 
 
 def test_an_emotion_that_the_model_does_not_know_is_marked(build_part):

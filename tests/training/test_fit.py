@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from ser.backbone.noise import Noise
 from ser.errors import InputError
 from ser.head.data import Part, Workspace
 from ser.head.network import NetworkHead
+from ser.head.trunk import Trunk
 from ser.training.fit import Training
 
 STOPPING = {"monitor": "val/uar", "mode": "max", "patience": 2, "min_delta": 0.0}
@@ -49,7 +51,7 @@ def make_training(**options):
 def fit(folder, train, validation=None, log=None, head=None, **options):
     folder.mkdir(exist_ok=True)
     head = head or NetworkHead(hidden=[8], dropout=0.3, batch_norm=True, seed=1)
-    return head.fit(train, validation, Workspace(folder, lambda: None, make_training(**options), log or Log()))
+    return head.fit(train, validation, Workspace(folder, Trunk(Noise()), make_training(**options), log or Log()))
 
 
 def get_weights(model):

@@ -8,11 +8,14 @@ from torch import nn
 
 from ser import regression
 from ser.backbone.mel_cnn import MelCNN
+from ser.backbone.noise import Noise
 from ser.config import compose
 from ser.errors import InputError
+from ser.finetune.full import Full
 from ser.head.data import Part, Workspace
 from ser.head.losses import CCCLoss
 from ser.head.network import NetworkHead
+from ser.head.trunk import Trunk
 from ser.training.fit import Training
 
 AVD = ("arousal", "valence", "dominance")
@@ -52,10 +55,10 @@ def make_training(**options):
     return Training(**settings | options)
 
 
-def fit(folder, train, validation=None, log=None, head=None, make_backbone=None, **options):
+def fit(folder, train, validation=None, log=None, head=None, trunk=None, **options):
     folder.mkdir(exist_ok=True)
     training = make_training(**options)
-    workspace = Workspace(folder, make_backbone or (lambda: None), training, log or Log())
+    workspace = Workspace(folder, trunk or Trunk(Noise()), training, log or Log())
     return (head or NetworkHead(seed=1)).fit(train, validation, workspace)
 
 
@@ -165,7 +168,7 @@ def test_the_unit_of_the_ratings_does_not_matter(parts, tmp_path, loss):
 def test_a_saved_model_predicts_the_same(parts, tmp_path, options):
     found = (model := fit(tmp_path / "run", parts[0], head=NetworkHead(**options))).predict(parts[1])
     model.save(tmp_path)
-    again = NetworkHead(**options).load(tmp_path, lambda: None)
+    again = NetworkHead(**options).load(tmp_path, Trunk(Noise()))
     assert again.dimensions == AVD and again.emotions == ()
     np.testing.assert_array_equal(again.predict(parts[1]).predicted, found.predicted)
     turned = again.predict(parts[1].take(np.arange(48)[::-1])).predicted
@@ -179,12 +182,12 @@ def test_a_backbone_is_trained_on_dimensions(tmp_path, build_frame, write_tone):
     samples = np.array([round(16000 * (0.1 + 0.013 * n)) for n in range(12)])
     ratings = np.column_stack([np.arange(12.0), np.arange(12.0)[::-1] / 12])
     part = Part(build_frame(4, takes=1, paths=paths), samples, None, Preparation(), ratings, AVD[:2])
-    make_backbone = partial(MelCNN, rate=16000, mels=16, fft=256, window=240, hop=120, width=2)
-    model = fit(tmp_path / "run", part, make_backbone=make_backbone, max_epochs=40, batch_size=12)
+    trunk = Trunk(MelCNN(rate=16000, mels=16, fft=256, window=240, hop=120, width=2), Full())
+    model = fit(tmp_path / "run", part, trunk=trunk, max_epochs=40, batch_size=12)
     found = model.predict(part).predicted
     assert (score(part, model.predict(part))[0] > 0.5).all()
     model.save(tmp_path)
-    again = NetworkHead().load(tmp_path, make_backbone).predict(part).predicted
+    again = NetworkHead().load(tmp_path, trunk).predict(part).predicted
     np.testing.assert_array_equal(again, found)
 
 
@@ -206,7 +209,7 @@ def test_the_choices_go_together(name, loss, parts, tmp_path):
     training.check_target(AVD)
     head = instantiate(config.head, class_weight=config.class_weight)
     head.check_target(AVD)
-    head.fit(*parts, Workspace(tmp_path, lambda: None, training, Log()))
+    head.fit(*parts, Workspace(tmp_path, Trunk(Noise()), training, Log()))
 
 
 @pytest.mark.parametrize(

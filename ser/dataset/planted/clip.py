@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.dataset.harmonise import CODES
 from ser.dataset.planted.channel import draw_channel, record
 from ser.dataset.planted.lens import LENS_EMOTIONS, draw_cues
 from ser.dataset.planted.speaker import Speaker, draw_speaker
@@ -19,7 +20,7 @@ from ser.dataset.planted.utterance import Utterance, synthesise
 #: Counts up whenever the same parameters give other audio or another truth.
 VERSION = 1
 SENTENCES = 10
-LABELS = {"anger": "ANG", "happiness": "HAP", "sadness": "SAD", "fear": "FEA", "disgust": "DIS", "neutral": "NEU"}
+LABELS = {emotion: code for code, emotion in CODES["planted"].items()}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ser.report.sections.configurations import build_configurations
 from ser.report.sections.confusions import build_confusions
 from ser.report.sections.corpora import build_corpora
 from ser.report.sections.curves import build_curves
+from ser.report.sections.dimensions import build_dimensions
 from ser.report.sections.headline import build_headline
 from ser.report.sections.intervals import build_intervals
 from ser.report.sections.reproduction import build_reproduction
@@ -21,6 +22,7 @@ SECTIONS: tuple[Callable[[Sweep], Section | None], ...] = (
     build_headline,
     build_intervals,
     build_configurations,
+    build_dimensions,
     build_corpora,
     build_runs,
     build_confusions,

@@ -1,4 +1,4 @@
-"""What is taken for what: a confusion matrix for each configuration."""
+"""What is taken for what: a confusion matrix for each configuration and test corpus."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ MOST_SHOWN = 12
 
 
 def build_confusions(sweep: Sweep) -> Section | None:
-    """Small multiples, best configuration first; nothing without predictions."""
-    confusions = average_confusions(sweep)
-    if not confusions:
+    """Small multiples, best configuration first, test corpora apart; nothing where no emotions were predicted."""
+    corpora: dict[str, list[Matrix]] = {}
+    for part in sweep.parts:
+        for (name, corpus), confusion in average_confusions(part).items():
+            corpora.setdefault(corpus, []).append(_make_matrix(name, confusion))
+    if not corpora:
         return None
-    matrices = [_make_matrix(name, confusion) for name, confusion in confusions.items()]
     text = (
         "Rows are the true emotion, columns the predicted one. A cell is the percentage of the row's clips, normalised "
         "within each run, then averaged over runs; the diagonal is the recall. Mean counts: report/confusion_*.csv."
     )
-    return Section(
-        "confusions", "Confusion matrices", [Text(text), Matrices(matrices[:MOST_SHOWN], matrices[MOST_SHOWN:])]
-    )
+    blocks = [
+        Matrices(matrices[:MOST_SHOWN], matrices[MOST_SHOWN:], f"Tested on {corpus}" if corpus else "")
+        for corpus, matrices in corpora.items()
+    ]
+    return Section("confusions", "Confusion matrices", [Text(text), *blocks])
 
 
 def _make_matrix(name: str, confusion: Confusion) -> Matrix:

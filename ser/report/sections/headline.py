@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ser.judge import TITLES
 from ser.report.blocks import Facts, Section, Text, count_things, join_distinct, show_number, show_range
 from ser.report.collect import Run, Sweep
 from ser.report.naming import describe_choice
-from ser.report.summarise import find_chance, summarise_configurations
+from ser.report.summarise import average_metric, find_chance, list_corpora, rank_runs, summarise_configurations
 
-FATES = {"finished": "finished", "failed": "failed", "refused": "refused"}
+TARGETS = {"uar": "Emotions", "ccc": "Dimensions"}
 
 
 def build_headline(sweep: Sweep) -> Section:
@@ -43,17 +44,19 @@ def describe_fates(sweep: Sweep) -> str:
 
 
 def describe_best(sweep: Sweep) -> str:
-    """The best configuration with its mean and range, and the chance level."""
-    configurations = summarise_configurations(sweep)
-    scored = configurations[configurations["n"] > 0] if len(configurations) else configurations
-    if not len(scored):
-        return "There is no score to report."
-    best = scored.iloc[0]
-    runs = [run for run in sweep.done if run.configuration == best["configuration"]]
-    name = best["configuration"]
-    which = f"The best of {len(scored)} configurations, {name}," if len(scored) > 1 else name
-    sentence = f"{which} reached {_describe_score(best, runs)}"
-    return f"{sentence}; {describe_chance([find_chance(run) for run in sweep.done])}."
+    """The best configuration of the runs that name emotions, and of those that predict dimensions."""
+    sentences = {part.headline: describe_first(part, runs) for part in sweep.parts if (runs := rank_runs(part))}
+    if len(sentences) > 1:
+        return " ".join(f"{TARGETS[head]}: {sentence}" for head, sentence in sentences.items())
+    return next(iter(sentences.values()), "There is no score to report.")
+
+
+def describe_first(part: Sweep, ranked: Mapping[str, list[Run]]) -> str:
+    """The first of ranked configurations with its mean and range, and the chance level."""
+    name, runs = next(iter(ranked.items()))
+    which = f"The best of {len(ranked)} configurations, {name}," if len(ranked) > 1 else name
+    score = _describe_score(summarise_configurations(part).iloc[0], part.headline, runs)
+    return f"{which} reached {score}; {describe_chance([find_chance(run) for run in part.done])}."
 
 
 def describe_chance(levels: list[float]) -> str:
@@ -61,6 +64,8 @@ def describe_chance(levels: list[float]) -> str:
     known = sorted({level for level in levels if not np.isnan(level)})
     if not known:
         return "the chance level is not known"
+    if known == [0.0]:
+        return "chance is 0, full agreement 1"
     inverse = [f"1/{round(1 / level)}" for level in known]
     if len(known) == 1:
         return f"chance is {show_number(known[0])} ({inverse[0]})"
@@ -70,11 +75,11 @@ def describe_chance(levels: list[float]) -> str:
 def list_facts(sweep: Sweep) -> list[tuple[str, str]]:
     """Data, split and command; a fact that differs between runs shows all its values."""
     done = sweep.done
-    clips = [int(run.metric("test/n_clips")) for run in done if not np.isnan(run.metric("test/n_clips"))]
-    speakers = [int(run.metric("test/n_speakers")) for run in done if not np.isnan(run.metric("test/n_speakers"))]
+    dimensions = [name for run in done for name in run.dimensions]
     return [
         *_describe_data(done),
-        ("Tested on", f"{_join_counts(clips, 'clip')}, {_join_counts(speakers, 'speaker')}" if clips else ""),
+        ("Dimensions", join_distinct(dimensions, 12)),
+        ("Tested on", "; ".join(filter(None, (_count_tested(sweep, corpus) for corpus in list_corpora(sweep))))),
         (
             "Split",
             join_distinct(
@@ -113,34 +118,58 @@ def _tell(state: str) -> str:
     return "were refused" if state == "refused" else state
 
 
-def _describe_score(best: pd.Series, runs: list[Run]) -> str:
+def _describe_score(best: pd.Series, head: str, runs: list[Run]) -> str:
+    mean = show_number(best[f"{head}_mean"])
+    each = _describe_dimensions(runs)
     if best["n"] > 1:
-        reach = show_range(best["uar_min"], best["uar_max"])
-        over = f"{reach} over {best['n']} runs" if "–" in reach else f"the same in all {best['n']} runs"
-        return f"a mean UAR of {show_number(best['uar_mean'])} ({over})"
-    run = next(run for run in runs if not np.isnan(run.metric("test/uar")))
-    low, high = run.metric("test/uar_ci_low"), run.metric("test/uar_ci_high")
+        reach = show_range(best[f"{head}_min"], best[f"{head}_max"])
+        over = f"the same in all {best['n']} runs" if reach == mean else f"{reach} over {best['n']} runs"
+        return f"a mean {TITLES[head]} of {mean} ({over}){each}"
+    low, high = (runs[0].metric(f"test/{head}_ci_{end}") for end in ("low", "high"))
     interval = f" (95\u00a0% interval over speakers {show_range(low, high)})" if not np.isnan(low + high) else ""
-    return f"a UAR of {show_number(best['uar_mean'])}{interval}"
+    return f"a {TITLES[head]} of {mean}{interval}{each}"
+
+
+def _describe_dimensions(runs: list[Run]) -> str:
+    """Of what the mean CCC is the mean; nothing for a single dimension, or emotions."""
+    names = runs[0].dimensions
+    if len(names) < 2:
+        return f" for {names[0]}" if names else ""
+    values = ", ".join(f"{name} {show_number(average_metric(runs, f'ccc/{name}'))}" for name in names)
+    return f", averaged over {len(names)} dimensions ({values})"
+
+
+def _count_tested(sweep: Sweep, corpus: str) -> str:
+    """Clips and speakers that runs were tested on; a clip that several folds tested counts once."""
+    tables = [table for run in sweep.done if len(table := run.predict(corpus))]
+    if not tables:
+        return ""
+    clips, speakers = (
+        [len(table[["dataset", column]].drop_duplicates()) for table in tables] for column in ("clip", "speaker")
+    )
+    name = f"{corpus}: " if corpus else ""
+    return f"{name}{_join_counts(clips, 'clip')}, {_join_counts(speakers, 'speaker')}"
 
 
 def _describe_data(runs: tuple[Run, ...]) -> list[tuple[str, str]]:
+    named = {str(run.dataset.get("name") or "") for run in runs if not run.dimensions}
     known = {str(run.dataset.get("name") or ""): run.dataset for run in runs if run.dataset}
     if not known:
         return [("Dataset", join_distinct([name for run in runs for name in run.predictions["dataset"].unique()]))]
-    return [fact for name, dataset in known.items() for fact in _describe_dataset(name, dataset)]
+    return [fact for name, dataset in known.items() for fact in _describe_dataset(name, dataset, name in named)]
 
 
-def _describe_dataset(name: str, dataset: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _describe_dataset(name: str, dataset: Mapping[str, Any], emotional: bool) -> list[tuple[str, str]]:
     sizes = [
         count_things(int(dataset[f"{k}s"]), k) for k in ("clip", "speaker") if isinstance(dataset.get(f"{k}s"), int)
     ]
-    emotions = dataset.get("emotions") or {}
+    emotions = (dataset.get("emotions") if emotional else None) or {}
     listed = ", ".join(f"{emotion} {number}" for emotion, number in emotions.items())
+    listeners = (dataset.get("human_uar") if emotional else None) or {}
     return [
         ("Dataset", ": ".join(filter(None, [name, ", ".join(sizes)]))),
         ("Emotions", f"{len(emotions)}: {listed}" if emotions else ""),
-        ("Listeners", ", ".join(f"{name}: {value:.2f}" for name, value in (dataset.get("human_uar") or {}).items())),
+        ("Listeners", ", ".join(f"{name}: {value:.2f}" for name, value in listeners.items())),
         ("Licence", str(dataset.get("licence") or "")),
         ("Cite", str(dataset.get("citation") or "")),
     ]

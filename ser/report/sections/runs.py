@@ -6,14 +6,18 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
+from ser.judge import HEADLINES, TITLES
 from ser.report.blocks import Cell, Section, Table, Text, make_number, make_range
 from ser.report.collect import Run, Sweep
 
 
 def build_runs(sweep: Sweep) -> Section:
     """The table of runs, and the reasons of those that did not finish."""
-    columns = ["run", *sweep.varied, "UAR", "95 % CI", "WA", "state", "seconds"]
-    table = Table(columns, [_make_row(sweep, run) for run in sweep.runs], "The number of a run leads to its folder.")
+    headlines = list(dict.fromkeys(part.headline for part in sweep.parts))
+    scores = [title for name in headlines for title in (TITLES[name], "95 % CI", TITLES[HEADLINES[name][0]])]
+    columns = ["run", *sweep.varied, *scores, "state", "seconds"]
+    rows = [_make_row(sweep, run, headlines) for run in sweep.runs]
+    table = Table(columns, rows, "The number of a run leads to its folder.")
     lost = [run for run in sweep.runs if not run.done]
     if not lost:
         return Section("runs", "Runs", [table])
@@ -26,17 +30,20 @@ def link_folder(sweep: Path, run: Path | None) -> str:
     return "" if run is None else quote(Path(os.path.relpath(run, sweep)).as_posix()) + "/"
 
 
-def _make_row(sweep: Sweep, run: Run) -> list[Cell]:
+def _make_row(sweep: Sweep, run: Run, headlines: list[str]) -> list[Cell]:
     values = [run.overrides.get(factor, "default") for factor in sweep.varied]
     return [
         _name_run(sweep, run),
         *(Cell(value, _read_sortable(value)) for value in values),
-        make_number(run.metric("test/uar")),
-        make_range(run.metric("test/uar_ci_low"), run.metric("test/uar_ci_high")),
-        make_number(run.metric("test/wa")),
+        *(cell for name in headlines for cell in _show_score(run, name)),
         _show_state(run),
         make_number(run.seconds, 1),
     ]
+
+
+def _show_score(run: Run, name: str) -> list[Cell]:
+    interval = make_range(run.metric(f"test/{name}_ci_low"), run.metric(f"test/{name}_ci_high"))
+    return [make_number(run.metric(f"test/{name}")), interval, make_number(run.metric(f"test/{HEADLINES[name][0]}"))]
 
 
 def _explain_loss(sweep: Sweep, run: Run) -> list[Cell]:

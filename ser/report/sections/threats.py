@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ser.judge import TITLES
 from ser.report.blocks import Items, Section, count_things, join_distinct, show_number
 from ser.report.collect import Sweep
-from ser.report.summarise import find_chance, list_emotions, rank_runs, recompute_uar, summarise_configurations
+from ser.report.summarise import find_chance, list_emotions, rank_runs, recompute_score, summarise_configurations
 
 TOLERANCE = 1e-6
 
@@ -28,36 +29,36 @@ def remark_intervals(sweep: Sweep) -> Iterator[str]:
     """What the intervals are and are not."""
     if sweep.done:
         yield "Intervals resample speakers; overlapping intervals are not a test (the statistics stage is)."
-    alone = sum(np.isnan(run.metric("test/uar_ci_low")) and not np.isnan(run.metric("test/uar")) for run in sweep.done)
+    bounds = [(run.score, run.metric(f"test/{run.headline}_ci_low")) for run in sweep.done]
+    alone = sum(np.isnan(low) and not np.isnan(score) for score, low in bounds)
     if alone:
         yield f"{count_things(alone, 'run')} without an interval: it takes two speakers in the test part at least."
 
 
 def remark_selection(sweep: Sweep) -> Iterator[str]:
     """That the best of several was chosen by the scores shown."""
-    frame = summarise_configurations(sweep)
-    if len(frame) and (frame["n"] > 0).sum() > 1:
+    if any(len(rank_runs(part)) > 1 for part in sweep.parts):
         yield "The best configuration was picked by the test scores shown here, so its mean flatters it."
 
 
 def remark_balance(sweep: Sweep) -> Iterator[str]:
     """That configurations are averaged over different numbers of runs."""
-    frame = summarise_configurations(sweep)
-    if frame.empty:
-        return
-    if frame["n"].nunique() > 1:
-        low, high = frame["n"].min(), frame["n"].max()
-        yield f"Unbalanced: configurations have {low} to {high} runs with a score. Means of few runs are less certain."
-    if sweep.done and frame["n"].max() == 1:
+    numbers = [n for part in sweep.parts for n in summarise_configurations(part)["n"]]
+    if len(set(numbers)) > 1:
+        yield (
+            f"Unbalanced: configurations have {min(numbers)} to {max(numbers)} runs with a score. Means of few runs "
+            "are less certain."
+        )
+    if sweep.done and max(numbers) == 1:
         yield "One run a configuration: what another seed would change is not known."
 
 
 def remark_copies(sweep: Sweep) -> Iterator[str]:
     """That the runs of a configuration predict the same, so that n of them say no more than one."""
     copied = []
-    for name, runs in rank_runs(sweep).items():
-        predicted = {tuple(run.predictions["predicted"]) for run in runs}
-        if len(runs) > 1 and len(predicted) == 1 and len(runs[0].predictions):
+    for name, runs in (item for part in sweep.parts for item in rank_runs(part).items()):
+        said = [run.predictions.filter(regex="^pred").reset_index(drop=True) for run in runs]
+        if len(runs) > 1 and len(said[0]) and all(other.equals(said[0]) for other in said):
             copied.append(name)
     if copied:
         yield (
@@ -67,11 +68,18 @@ def remark_copies(sweep: Sweep) -> Iterator[str]:
 
 
 def remark_labels(sweep: Sweep) -> Iterator[str]:
-    """That runs had different emotions, or speakers without a gender."""
-    if len({tuple(list_emotions([run])) for run in sweep.done if len(run.predictions)}) > 1:
+    """That runs had different emotions, different dimensions, or both kinds of target."""
+    known = [run for run in sweep.done if len(run.predictions)]
+    naming = [run for run in known if not run.dimensions]
+    dimensions = {run.dimensions for run in known if run.dimensions}
+    if naming and dimensions:
+        yield "Some runs name emotions, others predict dimensions: UAR and CCC do not compare."
+    if len({tuple(list_emotions([run.predictions])) for run in naming}) > 1:
         yield "Runs differ in their emotions: their UARs are means over different classes and do not compare directly."
-    if len({round(find_chance(run), 6) for run in sweep.done if not np.isnan(find_chance(run))}) > 1:
+    if len({round(find_chance(run), 6) for run in naming}) > 1:
         yield "Runs differ in the number of classes tested, so chance differs between them."
+    if len(dimensions) > 1:
+        yield "Runs differ in their dimensions: their CCCs are means over different ones and do not compare directly."
 
 
 def remark_audio(sweep: Sweep) -> Iterator[str]:
@@ -94,10 +102,10 @@ def remark_files(sweep: Sweep) -> Iterator[str]:
     for run in sweep.runs:
         for problem in run.problems:
             yield f"Run {run.job}: {problem}."
-        stated, found = run.metric("test/uar"), recompute_uar(run) if len(run.predictions) else float("nan")
-        if abs(stated - found) > TOLERANCE:
-            told, borne = show_number(stated, 4), show_number(found, 4)
-            yield f"Run {run.job}: metrics.json says UAR {told}, its predictions give {borne}."
+        found = recompute_score(run)
+        if abs(run.score - found) > TOLERANCE:
+            told, borne = show_number(run.score, 4), show_number(found, 4)
+            yield f"Run {run.job}: metrics.json says {TITLES[run.headline]} {told}, its predictions give {borne}."
 
 
 FINDERS = (

@@ -1,0 +1,79 @@
+"""What a backbone is: functionals of a clip, or a network whose frames a head pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+#: A hidden state by number (0: what enters the first block, -1: the last), or a learned softmax mix of all of them.
+Layer = int | Literal["mix"]
+
+
+class Functionals(Protocol):
+    """A backbone without frames: openSMILE's functionals, for instance. Nothing in it is ever trained."""
+
+    frames: ClassVar[bool]  # False
+    rate: int
+
+    def identify(self) -> dict[str, object]:
+        """Everything that decides what :meth:`compute` yields."""
+
+    def compute(self, waveform: np.ndarray) -> np.ndarray:
+        """Functionals [D] of a waveform [T] at ``rate``; must be safe to call from several threads."""
+
+
+class FrameBackbone(Protocol):
+    """What a network that yields frames is made of; importing and creating it loads neither torch nor weights.
+
+    Attributes:
+        rate: sampling rate in Hz at which it reads clips.
+        layer: which hidden state a head sees.
+        pretrained: whether its weights mean something before training.
+    """
+
+    frames: ClassVar[bool]  # True
+    rate: int
+    layer: Layer
+    pretrained: bool
+
+    def identify(self) -> dict[str, object]:
+        """Everything that decides the frames (family, versions, hash of the weights, parameters), but not ``layer``."""
+
+    def build(self) -> FrameNetwork:
+        """The network with its weights.
+
+        Raises:
+            InputError: weights that cannot be found, or that do not fill the network.
+        """
+
+
+class FrameNetwork(Protocol):
+    """A network from waveforms to hidden states; what a clip yields never depends on its batch or its padding.
+
+    Attributes:
+        rate: sampling rate in Hz.
+        dim: size D of its frames.
+        depth: number L of its hidden states.
+        front_end: modules that turn the waveform into frames; fine-tuning leaves them frozen unless told otherwise.
+        blocks: its trunk from bottom to top.
+    """
+
+    rate: int
+    dim: int
+    depth: int
+
+    @property
+    def front_end(self) -> Sequence[nn.Module]:
+        """See above."""
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """See above."""
+
+    def __call__(self, waveforms: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Waveforms [B, T], zero beyond lengths [B] in samples, to L tensors [B, F, D] with lengths [B] in frames."""

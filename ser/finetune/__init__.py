@@ -1,0 +1,1 @@
+"""Fine-tuning: which weights of a backbone are trained."""

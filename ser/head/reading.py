@@ -1,0 +1,70 @@
+"""How a head reads frames: which hidden states, mixed when, pooled how. Importing this loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ser.backbone.base import Layer
+from ser.errors import InputError
+
+if TYPE_CHECKING:
+    from ser.head.reader import FrameReader
+
+#: Fixed statistics over time.
+STATISTICS = ("mean", "std", "max", "sum", "mean_plus_max")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Layer and pooling of a run.
+
+    Args:
+        layer: a hidden state by number, or ``mix`` of all.
+        statistics: fixed ones over time, side by side; or none, where ``network`` pools.
+        network: size of a frame to a pooling that is trained.
+        mix: ``after`` pooling each layer, or ``before``; only matters with ``layer=mix``.
+
+    Raises:
+        InputError: both or none of ``statistics`` and ``network``, unknown names.
+    """
+
+    layer: Layer = -1
+    statistics: Sequence[str] = ("mean",)
+    network: Callable[[int], Any] | None = None
+    mix: Literal["after", "before"] = "after"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layer, bool) or not (isinstance(self.layer, int) or self.layer == "mix"):
+            raise InputError(f"backbone.layer={self.layer}", expected="a number (-1 is the last layer), or mix")
+        if self.mix not in ("after", "before"):
+            raise InputError(f"pooling.mix={self.mix}", expected="after or before")
+        unknown = [name for name in self.statistics if name not in STATISTICS]
+        if unknown or bool(self.statistics) == bool(self.network):
+            raise InputError(
+                f"pooling.statistics={list(self.statistics)}",
+                expected=f"some of {', '.join(STATISTICS)}, or none of them and pooling.network",
+            )
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has weights of its own."""
+        return self.network is not None or self.layer == "mix"
+
+    @property
+    def needs_frames(self) -> bool:
+        """Whether statistics of each layer, which the feature store keeps, are not enough.
+
+        The mean of a mix is the mix of the means; other statistics must wait for the mix if that comes before.
+        """
+        linear = set(self.statistics) <= {"mean", "sum"}
+        return self.network is not None or (self.layer == "mix" and self.mix == "before" and not linear)
+
+    def build(self, size: int, depth: int) -> FrameReader:
+        """The network from hidden states to one vector, for frames of a size and a backbone of a depth."""
+        from ser.head.pooling import StatisticsPooling
+        from ser.head.reader import FrameReader
+
+        pooling = StatisticsPooling(self.statistics) if self.network is None else self.network(size)
+        return FrameReader(self.layer, depth, pooling, int(pooling.find_size(size)), self.mix == "before")

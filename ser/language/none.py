@@ -1,0 +1,22 @@
+"""No language pre-fine-tuning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ser.language.heard import Heard, read_heard
+
+
+class NoLanguage:
+    """Leaves the backbone as it is; ``others`` are the keys of the other choices."""
+
+    def __init__(self, **others: object) -> None:
+        pass
+
+    def list_heard(self, backbone: Any) -> list[Heard]:
+        """What the source itself says: it may be a folder that ``ser pretune`` wrote."""
+        return read_heard(getattr(backbone, "source", None))
+
+    def apply(self, backbone: Any) -> Any:
+        """The same backbone."""
+        return backbone
