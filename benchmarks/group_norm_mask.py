@@ -40,8 +40,8 @@ PADDINGS = (0.0, 0.1, 0.5, 1.0, 3.0)
 def main() -> int:
     """Measure and print; returns an exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=12, help="clips of EmoDB, from $SER_DATA/emodb (default: 12)")
-    parser.add_argument("--seeds", type=int, default=3, help="networks (default: 3)")
+    parser.add_argument("--clips", type=int, default=8, help="clips of EmoDB, from $SER_DATA/emodb (default: 8)")
+    parser.add_argument("--seeds", type=int, default=2, help="networks (default: 2)")
     options = parser.parse_args()
     clips = read_clips(options.clips)
     if not clips:

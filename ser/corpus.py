@@ -141,8 +141,10 @@ def read_corpus(
     Raises:
         InputError: a corpus that is not there, one emotion only, or (under ``fail``) files that cannot be used.
     """
-    manifest = merge_emotions(dataset.load(), selection.merge).with_emotions(selection.emotions)
-    dimensions = list_dimensions(selection.target)
+    manifest, dimensions = dataset.load(), list_dimensions(selection.target)
+    if not dimensions:
+        manifest.require_emotions()
+    manifest = merge_emotions(manifest, selection.merge).with_emotions(selection.emotions)
     if not dimensions:
         manifest = choose_target(drop_rare_emotions(manifest, selection.min_speaker_share), str(selection.target))
         check_emotions(manifest)
@@ -202,16 +204,15 @@ def make_dataset(settings: Mapping[str, Any]) -> Dataset:
 
 
 def join_corpora(corpora: Mapping[str, Corpus], train: tuple[str, ...], test: tuple[str, ...]) -> Corpus:
-    """Several corpora as one: ids carry the corpus's name, emotions are those that all have.
+    """Several corpora as one: ids carry the corpus's name, emotions, where they are the target, are what all have.
 
     Args:
         corpora: by the name of their choice.
         train: names of those that train.
         test: names of those that are tested.
     """
-    shown = [set(corpus.manifest.emotions) for corpus in corpora.values()]
     dimensional = any(corpus.dimensions for corpus in corpora.values())
-    common = set.union(*shown) if dimensional else set.intersection(*shown)
+    common = set.intersection(*(set(corpus.manifest.emotions) for corpus in corpora.values()))
     if len(common) < 2 and not dimensional:
         listing = "; ".join(f"{name}: {', '.join(corpus.manifest.emotions)}" for name, corpus in corpora.items())
         raise InputError(
@@ -220,9 +221,13 @@ def join_corpora(corpora: Mapping[str, Corpus], train: tuple[str, ...], test: tu
             remedy="choose other corpora, or map emotions with dataset.merge",
         )
     notes: list[str] = []
+
+    def keep(frame: pd.DataFrame) -> pd.Series:
+        return frame["emotion"].isin(common) | dimensional
+
     for name, corpus in corpora.items():
         frame = corpus.manifest.frame
-        dropped = frame[~frame["emotion"].isin(common)]["emotion"].value_counts().sort_index()
+        dropped = frame[~keep(frame)]["emotion"].value_counts().sort_index()
         if len(dropped):
             listing = ", ".join(f"{emotion} {count}" for emotion, count in dropped.items())
             notes.append(f"{name}: clips of emotions that not all corpora have were left out: {listing}")
@@ -230,7 +235,7 @@ def join_corpora(corpora: Mapping[str, Corpus], train: tuple[str, ...], test: tu
     notes += [note for corpus in corpora.values() for note in corpus.manifest.notes]
 
     def stack(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        return pd.concat([name_after(name, frame[frame["emotion"].isin(common)]) for name, frame in frames.items()])
+        return pd.concat([name_after(name, frame[keep(frame)]) for name, frame in frames.items()])
 
     tested = stack({name: corpus.manifest.frame for name, corpus in corpora.items()})
     variants = any(corpus.training is not None for corpus in corpora.values())

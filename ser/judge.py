@@ -32,6 +32,9 @@ class Judge(Protocol):
     def tabulate(self, test: pd.DataFrame) -> dict[str, pd.DataFrame]:
         """Tables written beside the predictions, by file name."""
 
+    def note(self, sets: Mapping[str, pd.DataFrame]) -> list[str]:
+        """What a reader must know of the scores of evaluation sets."""
+
 
 @dataclass(frozen=True)
 class EmotionJudge:
@@ -57,6 +60,11 @@ class EmotionJudge:
             "speakers.csv": metrics.score_levels(test, "speaker"),
         }
 
+    def note(self, sets: Mapping[str, pd.DataFrame]) -> list[str]:
+        """See :func:`ser.metrics.explain_interval`."""
+        notes = {label: metrics.explain_interval(table) for label, table in sets.items()}
+        return [f"{label}: {note}" for label, note in notes.items() if note]
+
 
 @dataclass(frozen=True)
 class DimensionJudge:
@@ -77,6 +85,10 @@ class DimensionJudge:
     def tabulate(self, test: pd.DataFrame) -> dict[str, pd.DataFrame]:
         """Scores of each speaker."""
         return {"speakers.csv": regression.score_levels(test, "speaker", self.dimensions)}
+
+    def note(self, sets: Mapping[str, pd.DataFrame]) -> list[str]:  # noqa: ARG002 - numbers have no classes
+        """Nothing."""
+        return []
 
 
 def choose_judge(dimensions: tuple[str, ...], by: Sequence[str]) -> Judge:

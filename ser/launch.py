@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -23,11 +24,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ser.config import complete, permit_own_keys
 from ser.errors import InputError
+from ser.hparams_search.space import join_names
 from ser.paths import find_shipped
 from ser.sweep import JobsFailed, SweepJob, defer_to_jobs, split_overrides
 
 log = logging.getLogger(__name__)
 MISTAKES = (InputError, HydraException, OmegaConfBaseException)
+# Our launchers have the names of the plugins' own, whose schemas check them; Hydra warns that it will stop doing so.
+# Here rather than below, because jobs that compose for themselves (submitit's) import no more than this module.
+warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
 
 class Result(Protocol):
@@ -66,7 +71,7 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
     """
     folder = find_shipped("conf")
     # Hydra reads its command line from here; its first item is free to keep what the user typed.
-    sys.argv = [shlex.join(["ser", name, *arguments]), *permit_own_keys(arguments)]
+    sys.argv = [shlex.join(["ser", name, *arguments]), *permit_own_keys(join_names(arguments))]
     if {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
         folder = freeze_config(folder)
         sys.argv[1:] = freeze_own(defer_to_jobs(sys.argv[1:]))
@@ -101,6 +106,8 @@ def run_job(stage: Stage, config: DictConfig) -> None:
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
     if settings.mode != RunMode.MULTIRUN:
+        if config.get("hparams_search"):
+            raise InputError("hparams_search: a search is a sweep", remedy=f"ser {settings.job.name} -m …")
         stage(config, folder, {}, "")
         sys.stdout.write(f"{folder}\n")
         return

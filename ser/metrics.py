@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 NO_INTERVAL = (float("nan"), float("nan"))
-#: Share of samples drawn anew from which on results say so: two speakers for a class make it 12 %, three 4 %.
+#: Samples of a bootstrap.
+DRAWS = 2000
+#: Share of samples drawn anew above which results say so; two speakers of many for a class make it 13 %, three 5 %.
 FEW = 0.05
-#: Give up on an interval where fewer samples than one in so many hold every class.
-MOST_ROUNDS = 100
+#: There is no interval where fewer samples than one in so many hold every class.
+MOST_ROUNDS = 20
 
 
 def count_confusions(true: Iterable[str], predicted: Iterable[str], emotions: Sequence[str]) -> np.ndarray:
@@ -63,12 +65,12 @@ def f1_macro(confusion: np.ndarray) -> np.ndarray:
     return _divide(scores.sum(-1), (named > 0).sum(-1))
 
 
-def resample_groups(counts: np.ndarray, draws: int = 2000, seed: int = 0) -> np.ndarray:
+def resample_groups(counts: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
     """Confusion counts [draws, K, K] of bootstrap samples of whole groups, from counts [G, K, K]."""
     return np.tensordot(_draw_groups(len(counts), draws, np.random.default_rng(seed)), counts, axes=(1, 0))
 
 
-def resample_classes(counts: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[np.ndarray, float]:
+def resample_classes(counts: np.ndarray, draws: int = DRAWS, seed: int = 0) -> tuple[np.ndarray, float]:
     """Bootstrap samples of whole groups in which every class occurs, and the share of samples drawn anew for that.
 
     The samples are those of :func:`resample_groups` where none lacks a class.
@@ -79,7 +81,7 @@ def resample_classes(counts: np.ndarray, draws: int = 2000, seed: int = 0) -> tu
         seed: of the samples.
 
     Returns:
-        Confusion counts [draws, K, K] and the share; fewer samples where nearly all lack a class.
+        Confusion counts [draws, K, K], fewer where nearly all samples lack a class, and the share.
     """
     shown = counts.sum(-1) > 0
     shown = shown[:, shown.any(axis=0)].astype(np.int64)
@@ -117,8 +119,9 @@ def find_uar_interval(sets: Sequence[np.ndarray]) -> tuple[float, float]:
     if any(len(counts) < 2 or (count_showing(counts) == 1).any() for counts in sets):
         return NO_INTERVAL
     samples = [resample_classes(counts, seed=place)[0] for place, counts in enumerate(sets)]
-    fewest = min(map(len, samples))
-    return find_interval(np.mean([uar(sample[:fewest]) for sample in samples], axis=0)) if fewest else NO_INTERVAL
+    if any(len(sample) < DRAWS for sample in samples):
+        return NO_INTERVAL
+    return find_interval(np.mean([uar(sample) for sample in samples], axis=0))
 
 
 def count_showing(counts: np.ndarray) -> np.ndarray:
@@ -126,26 +129,22 @@ def count_showing(counts: np.ndarray) -> np.ndarray:
     return (counts.sum(-1) > 0).sum(0)
 
 
-def note_few_speakers(sets: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What a reader must know of the UAR intervals of evaluation sets in which few speakers show a class."""
-    notes = []
-    for label, table in sets.items():
-        emotions = list_classes(table)
-        counts = count_by_speaker(table)
-        showing = dict(zip(emotions, count_showing(counts).tolist(), strict=True))
-        lone = [emotion for emotion, number in showing.items() if number == 1]
-        if len(counts) < 2:
-            continue
-        if lone:
-            notes.append(f"{label}: UAR has no interval, because one speaker alone shows {', '.join(lone)}")
-        elif (share := resample_classes(counts)[1]) > FEW:
-            rare = sorted((number, emotion) for emotion, number in showing.items() if number)[:3]
-            listing = ", ".join(f"{emotion} ({number} speakers)" for number, emotion in rare)
-            notes.append(
-                f"{label}: the interval of UAR is too narrow, because few speakers show some classes ({listing}): "
-                f"{share:.0%} of the samples of speakers lacked one and were drawn anew"
-            )
-    return notes
+def explain_interval(predictions: pd.DataFrame) -> str:
+    """What a reader must know of the interval of UAR where few speakers show a class; empty where enough do."""
+    counts = count_by_speaker(predictions)
+    showing = dict(zip(list_classes(predictions), count_showing(counts).tolist(), strict=True))
+    lone = [emotion for emotion, number in showing.items() if number == 1]
+    if len(counts) < 2:
+        return ""
+    if lone:
+        return f"UAR has no interval, because one speaker alone shows {', '.join(lone)}"
+    samples, share = resample_classes(counts)
+    if share <= FEW:
+        return ""
+    rare = sorted((number, emotion) for emotion, number in showing.items() if number)[:3]
+    few = ", ".join(f"{emotion} {number} of {len(counts)}" for number, emotion in rare)
+    reason = f"{share:.0%} of the samples of speakers lacked a class, because few speakers show some: {few}"
+    return f"UAR has {'no' if len(samples) < DRAWS else 'too narrow an'} interval: {reason}"
 
 
 def score(predictions: pd.DataFrame, prefix: str, by: Sequence[str] = ("gender",)) -> dict[str, float]:
@@ -225,9 +224,8 @@ def score_levels(predictions: pd.DataFrame, column: str) -> pd.DataFrame:
     known = predictions[predictions[column].notna()]
     groups = known[column].astype(str)
     counts = count_by_group(known["true"], known["predicted"], groups, list_classes(known))
-    clips = known.groupby(groups)["clip"].nunique()
-    levels = pd.Index(clips.index.astype(object), name=column)
-    return pd.DataFrame({"uar": uar(counts), "wa": wa(counts), "n_clips": clips.to_numpy()}, index=levels)
+    clips = known.groupby(groups)["clip"].nunique().rename_axis(column)
+    return pd.DataFrame({"uar": uar(counts), "wa": wa(counts), "n_clips": clips})
 
 
 def tabulate_confusion(predictions: pd.DataFrame) -> pd.DataFrame:

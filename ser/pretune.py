@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -139,6 +138,8 @@ def pretune(
             if folder != model.parent:
                 copy_results(tracker, known, folder, key)
             return Outcome("skipped", known.info.run_id, key, read_json(folder / "metrics.json"), model)
+        for note in plan.transcripts.notes:
+            log.warning(note)
         killed = known if get_state(known) == "running" else None
         start_folder(folder, key, killed.data.tags.get("ser.run_dir") if killed else None)
         shutil.rmtree(folder / MODEL, ignore_errors=True)
@@ -161,24 +162,25 @@ def pretune(
 
 def learn(config: DictConfig, plan: Plan, run: TrackedRun, folder: Path) -> dict[str, float | None]:
     """Train, write weights and results; returns the metrics."""
-    from ser.language.folder import save_recogniser
-    from ser.language.learn import Learner  # imports torch, which finding a finished run does not need
+    from ser.language.folder import save_recogniser  # both import torch, which finding a finished run does not need
+    from ser.language.learn import Learner, score
 
     began = time.perf_counter()
     learner = Learner(plan.trunk, plan.training, plan.transcripts, folder / CHECKPOINTS, run.log_metrics)
-    recogniser, read = learner.fit()
-    scores = {**learner.count(), **learner.score(read), "seconds": time.perf_counter() - began}
-    notes = [*plan.transcripts.notes, *note_scores(scores)]
-    for note in notes[len(plan.transcripts.notes) :]:
+    module = learner.fit()
+    read = learner.tabulate(module.read)
+    scores = {**learner.count(module), **score(read), "seconds": time.perf_counter() - began}
+    found = note_scores(scores)
+    for note in found:
         log.warning(note)
-    save_recogniser(recogniser, learner.vocabulary, folder / MODEL)
+    save_recogniser(module.network, learner.vocabulary, folder / MODEL)
     columns = ["clip", "part", "dataset", "speaker", "text", "samples"]
     tables = {"split.csv": plan.transcripts.frame[columns], "history.csv": learner.read_history()}
     if len(read):
         tables["transcripts.csv"] = read
     records = {
         "dataset.json": describe(plan.transcripts),
-        "notes.json": notes,
+        "notes.json": [*plan.transcripts.notes, *found],
         "environment.json": {**describe_environment(), "data_fingerprint": plan.transcripts.fingerprint},
     }
     written = write_results(folder, resolve(config), tables, records, scores)
@@ -208,14 +210,14 @@ def build_trunk(config: DictConfig, backbone: Any = None) -> Trunk:
     """
     if backbone is None and not config.get("backbone"):
         raise InputError(
-            "ser pretune: which backbone is to learn the language?",
+            "backbone: which backbone is to learn the language?",
             expected=f"backbone=<a network of the families {', '.join(Speech.families)}>",
             remedy="`ser list backbone` shows what there is, e.g. backbone=wav2vec2_large_xlsr_53",
         )
     trunk = Trunk(instantiate(config.backbone) if backbone is None else backbone, instantiate(config.finetune))
-    check_backbone(trunk.backbone, "ctc", Speech)
+    check_backbone(trunk.backbone, "backbone", Speech)
     if not trunk.policy.trains:
-        raise InputError("ser pretune: finetune=frozen leaves nothing to be learned", remedy="pass finetune=full")
+        raise InputError("finetune=frozen leaves nothing to be learned", remedy="pass finetune=full")
     trunk.check()
     return trunk
 
@@ -264,13 +266,13 @@ def note_scores(scores: Mapping[str, float]) -> list[str]:
     notes = []
     if scores["clips/left_out"]:
         notes.append(
-            f"{scores['clips/left_out']:.0f} of {scores['clips/train']:.0f} training clips have more characters than the "
-            "backbone has frames for them, and were left out of the loss: is all of their text said in them?"
+            f"{scores['clips/left_out']:.0f} of {scores['clips/train']:.0f} training clips have more characters than "
+            "the backbone has frames for them, and were left out of the loss: is all of their text said in them?"
         )
     if scores.get("val/cer", 0) >= NOTHING_READ:
         notes.append(
-            f"the character error rate is {scores['val/cer']:.2f}, no better than reading nothing: this backbone has not "
-            "learned the language (more epochs, a higher optimizer.lr, or weights that are not random)"
+            f"the character error rate is {scores['val/cer']:.2f}, no better than reading nothing: this backbone has "
+            "not learned the language (more epochs, a higher optimizer.lr, or weights that are not random)"
         )
     return notes
 

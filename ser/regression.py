@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ser.metrics import resample_groups
+from ser.metrics import count_rows, resample_groups
 
 #: A variance below this share of the mean square is rounding: values that are all the same, far from the other groups'.
 ROUNDING = 1e-12
@@ -72,19 +72,20 @@ def score_values(
     """All scores of one evaluation set, named ``<prefix>/ccc/arousal`` and so on.
 
     Args:
-        predictions: columns ``true_<dimension>``, ``pred_<dimension>``, ``speaker`` and those of ``by``.
+        predictions: columns ``clip``, ``true_<dimension>``, ``pred_<dimension>``, ``speaker`` and those of ``by``.
         prefix: ``test``, ``val``.
         dimensions: which.
         by: columns whose levels are scored separately (``<prefix>/gender/female/ccc``).
 
     Returns:
         ``ccc``, ``pcc`` and ``mae`` (mean over dimensions) and each ``/<dimension>``, all with ``_ci_low`` and
-        ``_ci_high`` (95 %, resampling speakers; NaN with one speaker), ``n_clips``, ``n_speakers``, and CCC and clips
-        of each level of ``by``. A mean is NaN if one dimension's score is.
+        ``_ci_high`` (95 %, resampling speakers; NaN with one speaker), ``n_clips``, ``n_predictions`` (more where
+        several folds test a clip), ``n_speakers``, and CCC and clips of each level of ``by``. A mean is NaN if one
+        dimension's score is.
     """
     sums = sum_by_group(*_get_sides(predictions, dimensions), predictions["speaker"])
     scores = _score_sums([sums], dimensions)
-    scores |= {"n_clips": float(len(predictions)), "n_speakers": float(len(sums))}
+    scores |= count_rows(predictions)
     for column in by:
         table = score_levels(predictions, column, dimensions)
         scores |= {
@@ -119,8 +120,8 @@ def score_levels(predictions: pd.DataFrame, column: str, dimensions: Sequence[st
     groups = known[column].astype(str)
     sums = sum_by_group(*_get_sides(known, dimensions), groups)
     names = ["ccc", *(f"ccc/{dimension}" for dimension in dimensions)]
-    table = pd.DataFrame(_with_mean(ccc(sums)), columns=names, index=pd.Index(sorted(groups.unique()), name=column))
-    return table.assign(n_clips=sums[:, 0, 0].astype(int))
+    clips = known.groupby(groups)["clip"].nunique().rename_axis(column)
+    return pd.DataFrame(_with_mean(ccc(sums)), columns=names, index=clips.index).assign(n_clips=clips)
 
 
 def find_mean_ccc(predictions: pd.DataFrame, dimensions: Sequence[str]) -> float:

@@ -24,7 +24,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from ser.errors import InputError
+from ser.hparams_search.outcome import print_search
+from ser.hparams_search.settings import check_folder, read_search
 from ser.judge import HEADLINES, TITLES, find_headline
+from ser.launchers import check_launcher
 from ser.results import read_json, write_json
 from ser.tracking.environment import describe_environment
 from ser.tracking.tracker import TrackedRun, Tracker
@@ -32,6 +35,8 @@ from ser.tracking.tracker import TrackedRun, Tracker
 log = logging.getLogger(__name__)
 SWEEP, JOB = "sweep.json", "job.json"
 DONE = ("finished", "skipped")
+#: Overrides that say how far a search goes, not which one it is.
+EXTENT = ("hparams_search.n_trials=", "hparams_search.n_jobs=")
 
 
 class JobsFailed(SystemExit):
@@ -119,13 +124,19 @@ class SweepCallback(Callback):
 
 
 def begin_sweep(config: DictConfig) -> None:
-    """Write the sweep's record without its jobs; what an earlier sweep left in the same directory no longer holds."""
+    """Write the sweep's record without its jobs; what an earlier sweep left in the same directory no longer holds.
+
+    A search that goes on keeps the jobs that ended.
+    """
+    search = read_search(config)
+    check_launcher(config.hydra.launcher)
     tracker: Tracker = instantiate(config.tracking)
     tracker.connect()
     folder = Path(config.hydra.sweep.dir)
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob(f"*/{JOB}"):
-        path.unlink()
+    if not check_folder(folder, search):
+        for path in folder.glob(f"*/{JOB}"):
+            path.unlink()
     environment = describe_environment()
     record = {
         "command": sys.argv[0],
@@ -136,7 +147,8 @@ def begin_sweep(config: DictConfig) -> None:
         "git_revision": environment["git_revision"],
         "experiment": tracker.experiment,
         "tracking_uri": tracker.uri,
-        "varied": find_swept(config.hydra.overrides.task),
+        "varied": list(search.space) if search else find_swept(config.hydra.overrides.task),
+        "search": search.monitor if search else None,
         "jobs": [],
     }
     write_json(folder / SWEEP, record)
@@ -149,7 +161,10 @@ def finish_sweep(config: DictConfig) -> int:
     record = {**read_json(folder / SWEEP), "finished": now(), "jobs": jobs}
     write_json(folder / SWEEP, record)
     failed = sum(job["state"] not in DONE for job in jobs)
-    print_table(folder, record)
+    if record["search"]:
+        print_search(folder)
+    else:
+        print_table(folder, record)
     if config.report:
         from ser.report import write_report  # draws with matplotlib, which nothing else here needs
 
@@ -157,7 +172,8 @@ def finish_sweep(config: DictConfig) -> int:
     if record.get("parent_run_id"):
         close_parent(instantiate(config.tracking), record["parent_run_id"], folder, jobs)
     if failed:
-        sys.stderr.write(f"{failed} of {len(jobs)} jobs did not finish; the same command repeats only them\n")
+        again = "" if record["search"] else "; the same command repeats only them"
+        sys.stderr.write(f"{failed} of {len(jobs)} jobs did not finish{again}\n")
     sys.stdout.write(f"{folder}\n")
     return failed
 
@@ -257,8 +273,9 @@ def defer_to_jobs(arguments: Sequence[str]) -> list[str]:
 
 
 def hash_sweep(arguments: Sequence[str]) -> str:
-    """Identity of a sweep: the same overrides in any order."""
-    return "sweep-" + blake2b(json.dumps(sorted(arguments)).encode(), digest_size=8).hexdigest()
+    """Identity of a sweep: the same overrides in any order; a search may go further than it was to."""
+    kept = sorted(item for item in arguments if not item.startswith(EXTENT))
+    return "sweep-" + blake2b(json.dumps(kept).encode(), digest_size=8).hexdigest()
 
 
 def now() -> str:

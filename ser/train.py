@@ -178,7 +178,7 @@ def evaluate(
     scores |= {"seconds": time.perf_counter() - began}
     records = {
         "dataset.json": corpus.describe(),
-        "notes.json": list_notes([*corpus.manifest.notes, *split.notes]),
+        "notes.json": list_notes([*corpus.manifest.notes, *split.notes, *judge.note(evaluations)]),
         "environment.json": {**describe_environment(), "data_fingerprint": corpus.fingerprint},
     }
     written = write_results(folder, resolve(config), tables, records, scores)
@@ -192,9 +192,9 @@ def divide(config: DictConfig, corpus: Corpus, validation: bool) -> Split:
     """The folds, with the share of the training clips that is asked for."""
     splitter: Splitter = instantiate(config.split)
     if corpus.train:
-        split = split_across(splitter, corpus.manifest, corpus.train, corpus.test, validation)
+        split = split_across(splitter, corpus.manifest, corpus.train, corpus.test, validation, not corpus.dimensions)
     else:
-        split = splitter.split(corpus.manifest, validation)
+        split = splitter.split(corpus.manifest, validation, not corpus.dimensions)
     if "source" in corpus.manifest.frame:
         check_leaks(corpus.manifest.frame, split.folds, ["source"])
     return take_fraction(corpus.manifest.frame, split, config.data.fraction, config.data.fraction_seed)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ser.audio.prepare import Preparation
-from ser.corpus import Selection, read_corpus
+from ser.corpus import Selection, join_corpora, read_corpus
 from ser.dataset.manifest import Manifest
 from ser.errors import InputError
 
@@ -83,6 +83,22 @@ def test_one_emotion_left_after_skipping_is_refused(frame):
     bad = frame.assign(path=np.where(frame["emotion"] == "anger", frame["path"], "/nowhere.wav"))
     with pytest.raises(InputError, match="one emotion only: anger"):
         read(bad, "skip")
+
+
+def test_numbers_are_read_and_joined_without_emotions(frame):
+    numbers = Selection(target=["arousal"])
+    bare = frame.drop(columns=["emotion", "label"]).assign(arousal=range(6))
+    with pytest.raises(InputError, match=r"(?s)mine: no clip has an emotion.*dataset.target"):
+        read(bare)
+    corpora = {
+        name: read_corpus(Listed(table), Preparation(), 16000, numbers)
+        for name, table in {"bare": bare, "named": bare.assign(emotion="anger", label="W")}.items()
+    }
+    assert corpora["bare"].describe()["emotions"] == {} and corpora["named"].describe()["emotions"] == {"anger": 6}
+    assert corpora["bare"].fingerprint != corpora["named"].fingerprint
+    joined = join_corpora(corpora, ("bare",), ("named",))
+    assert joined.manifest.frame["dataset"].value_counts().to_dict() == {"bare": 6, "named": 6}
+    assert not [note for note in joined.manifest.notes if "left out" in note]
 
 
 def test_an_unknown_policy_is_refused(frame):

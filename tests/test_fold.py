@@ -6,9 +6,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
+from ser.backbone.noise import Noise
 from ser.fold import Recipe, append_history, read_history, run_fold
 from ser.head.data import Part
 from ser.head.estimators import EstimatorHead
+from ser.head.trunk import Trunk
 from ser.results import read_json
 from ser.split.fold import Fold
 

@@ -15,7 +15,8 @@ def make_predictions(pairs, speakers=3):
     true, predicted = zip(*pairs, strict=True)
     speaker = [f"s{index % speakers}" for index in range(len(true))]
     gender = ["female" if name == "s0" else "male" for name in speaker]
-    return pd.DataFrame({"true": true, "predicted": predicted, "speaker": speaker, "gender": gender})
+    clip = [f"clip{index}" for index in range(len(true))]
+    return pd.DataFrame({"clip": clip, "true": true, "predicted": predicted, "speaker": speaker, "gender": gender})
 
 
 # Three angry clips, one taken for fear; two afraid, both taken for anger; one neutral, recognised.
@@ -90,8 +91,17 @@ def make_speakers(seed=0, speakers=10, clips=30):
         accuracy = rng.uniform(0.3, 0.95)
         for clip in range(clips):
             true = EMOTIONS[clip % 4]
-            rows.append((true, true if rng.random() < accuracy else rng.choice(EMOTIONS), f"s{speaker}"))
-    return pd.DataFrame(rows, columns=["true", "predicted", "speaker"])
+            predicted = true if rng.random() < accuracy else rng.choice(EMOTIONS)
+            rows.append((f"{speaker}-{clip}", true, predicted, f"s{speaker}"))
+    return pd.DataFrame(rows, columns=["clip", "true", "predicted", "speaker"])
+
+
+def make_rare(showing, speakers=10, seed=0):
+    """The same, but only some speakers show sadness, which nobody recognises."""
+    frame = make_speakers(seed, speakers)
+    sad = frame["true"] == "sadness"
+    frame.loc[sad, "predicted"] = "fear"
+    return frame[~sad | frame["speaker"].isin([f"s{speaker}" for speaker in range(showing)])]
 
 
 def test_the_interval_is_that_of_resampling_speakers_one_by_one():
@@ -125,6 +135,94 @@ def test_resampling_keeps_the_number_of_groups():
     assert (metrics.resample_groups(counts, 50).sum((1, 2)) == 28).all()
 
 
+def draw_by_hand(frame, draws=400):
+    """UAR of samples of speakers drawn one by one; those without sadness apart."""
+    rng, whole, lacking = np.random.default_rng(1), [], []
+    clips = dict(list(frame.groupby("speaker")))
+    for _ in range(draws):
+        drawn = pd.concat([clips[speaker] for speaker in rng.choice(list(clips), len(clips))])
+        recall = (drawn["true"] == drawn["predicted"]).groupby(drawn["true"]).mean()
+        (whole if len(recall) == 4 else lacking).append(recall.mean())
+    return whole, lacking
+
+
+def test_samples_without_a_class_do_not_count_in_the_interval():
+    frame = make_rare(2)
+    whole, lacking = draw_by_hand(frame)
+    # Sadness is never recognised, so whoever does not show it raises a mean over the classes that are left.
+    assert min(lacking) > np.mean(whole)
+    low, high = metrics.find_uar_interval([metrics.count_by_speaker(frame)])
+    assert (low, high) == pytest.approx(np.quantile(whole, [0.025, 0.975]), abs=0.03)
+    assert high < np.quantile(whole + lacking, 0.975) - 0.05
+    assert low < metrics.score(frame, "test", by=())["test/uar"] < high
+
+
+def test_samples_are_those_of_plain_resampling_where_every_speaker_shows_every_class():
+    counts = metrics.count_by_speaker(make_speakers())
+    samples, share = metrics.resample_classes(counts)
+    np.testing.assert_array_equal(samples, metrics.resample_groups(counts))
+    assert share == 0
+
+
+def test_every_sample_has_every_class_and_the_share_drawn_anew_is_that_of_theory():
+    counts = metrics.count_by_speaker(make_rare(2))
+    samples, share = metrics.resample_classes(counts)
+    assert len(samples) == metrics.DRAWS and (samples.sum(-1) > 0).all()
+    assert share == pytest.approx(0.8**10, abs=0.02)
+
+
+def test_the_interval_covers_the_truth_and_misses_on_both_sides():
+    """Ten speakers, three of whom show a hard class: speakers' recalls are beta with the means 0.7 and 0.2."""
+    rng, truth, ends = np.random.default_rng(0), (3 * 0.7 + 0.2) / 4, []
+    for _ in range(300):
+        recall = rng.beta(8 * np.array([0.7, 0.7, 0.7, 0.2]), 8 * np.array([0.3, 0.3, 0.3, 0.8]), (10, 4))
+        hits = rng.binomial(6, recall)
+        counts = np.zeros((10, 4, 4), int)
+        for emotion in range(4):
+            counts[:, emotion, emotion] = hits[:, emotion]
+            counts[:, emotion, emotion - 1] = 6 - hits[:, emotion]
+        counts[3:, 3] = 0
+        ends.append(metrics.find_uar_interval([counts]))
+    low, high = np.array(ends).T
+    # A percentile interval over ten speakers who all show every class covers 0.91 of such worlds.
+    assert np.mean((low <= truth) & (truth <= high)) > 0.82
+    assert 0.02 < np.mean(truth < low) < 0.1 and 0.02 < np.mean(truth > high) < 0.1
+    assert np.mean(low + high) / 2 == pytest.approx(truth, abs=0.01)
+
+
+def test_a_class_that_one_speaker_alone_shows_leaves_no_interval():
+    frame = make_rare(1)
+    scores = metrics.score(frame, "test", by=())
+    assert np.isnan([scores["test/uar_ci_low"], scores["test/uar_ci_high"]]).all()
+    assert scores["test/wa_ci_low"] < scores["test/wa"] < scores["test/wa_ci_high"]
+    assert metrics.explain_interval(frame) == "UAR has no interval, because one speaker alone shows sadness"
+    both = metrics.score_sets({"test/a": frame, "test/b": make_speakers()}, "test", ())
+    assert np.isnan(both["test/uar_ci_low"]) and both["test/b/uar_ci_low"] > 0
+
+
+def test_few_speakers_of_a_class_are_said():
+    note = metrics.explain_interval(make_rare(2, speakers=20))
+    assert note.startswith("UAR has too narrow an interval: 1") and "sadness 2 of 20" in note
+    assert metrics.explain_interval(make_rare(3, speakers=40)) == metrics.explain_interval(make_speakers()) == ""
+    assert metrics.explain_interval(make_predictions(PAIRS, speakers=1)) == ""
+
+
+def test_no_interval_where_nearly_all_samples_lack_a_class():
+    """Thirty classes, each shown by two of sixty speakers."""
+    rows = [(f"{s}-{t}", f"e{s // 2}", f"e{s // 2}", f"s{s}") for s in range(60) for t in range(2)]
+    frame = pd.DataFrame(rows, columns=["clip", "true", "predicted", "speaker"])
+    assert np.isnan(metrics.find_uar_interval([metrics.count_by_speaker(frame)])).all()
+    assert metrics.explain_interval(frame).startswith("UAR has no interval: 9")
+
+
+def test_clips_that_several_folds_test_count_once():
+    frame = pd.concat([make_speakers(seed) for seed in range(3)])  # other predictions of the same clips
+    scores = metrics.score(frame.assign(gender="female"), "test")
+    assert scores["test/n_clips"] == scores["test/gender/female/n_clips"] == 300
+    assert scores["test/n_predictions"] == 900 and scores["test/n_speakers"] == 10
+    assert metrics.score_levels(frame, "speaker")["n_clips"].tolist() == [30] * 10
+
+
 def test_one_speaker_gives_no_interval():
     scores = metrics.score(make_predictions(PAIRS, speakers=1), "test")
     assert all(np.isnan(scores[f"test/{name}_ci_{side}"]) for name in ("uar", "wa") for side in ("low", "high"))
@@ -135,8 +233,8 @@ def test_names_and_values_of_all_scores():
     scores = metrics.score(make_predictions(PAIRS), "val")
     assert set(scores) == {
         "val/uar", "val/uar_ci_low", "val/uar_ci_high", "val/wa", "val/wa_ci_low", "val/wa_ci_high", "val/f1_macro",
-        "val/recall/anger", "val/recall/fear", "val/recall/neutral", "val/n_clips", "val/n_speakers",
-        "val/gender/female/uar", "val/gender/female/wa", "val/gender/female/n_clips",
+        "val/recall/anger", "val/recall/fear", "val/recall/neutral", "val/n_clips", "val/n_predictions",
+        "val/n_speakers", "val/gender/female/uar", "val/gender/female/wa", "val/gender/female/n_clips",
         "val/gender/male/uar", "val/gender/male/wa", "val/gender/male/n_clips",
     }  # fmt: skip
     assert all(type(value) is float for value in scores.values())

@@ -32,6 +32,7 @@ def make_predictions(speakers=6, takes=5, seed=0, noise=0.5):
     predicted = true + rng.normal(0, noise, true.shape) * [1, 0.2]
     speaker = np.repeat([f"s{number}" for number in range(speakers)], takes)
     table = pd.DataFrame({"speaker": speaker, "gender": np.where(speaker < "s2", "female", "male")})
+    table["clip"] = [f"clip{number}" for number in range(len(table))]
     for place, name in enumerate(DIMENSIONS):
         table[f"true_{name}"], table[f"pred_{name}"] = true[:, place], predicted[:, place]
     return table
@@ -148,7 +149,7 @@ def test_names_and_levels():
     each = [f"{name}{dimension}" for name in ("ccc", "pcc", "mae") for dimension in ("", "/arousal", "/valence")]
     expected = {f"test/{name}{end}" for name in each for end in ("", "_ci_low", "_ci_high")}
     levels = {f"test/gender/{level}/{name}" for level in ("female", "male") for name in (*each[:3], "n_clips")}
-    assert set(scores) == expected | levels | {"test/n_clips", "test/n_speakers"}
+    assert set(scores) == expected | levels | {"test/n_clips", "test/n_predictions", "test/n_speakers"}
     assert (scores["test/n_clips"], scores["test/n_speakers"], scores["test/gender/female/n_clips"]) == (30, 6, 10)
     women = frame[frame["gender"] == "female"]
     assert scores["test/gender/female/ccc/valence"] == pytest.approx(
@@ -189,7 +190,7 @@ def test_two_thousand_draws_of_many_clips_take_no_time():
     rng = np.random.default_rng(0)
     n = 50_000
     frame = pd.DataFrame({f"{s}_{d}": rng.normal(size=n) for s in ("true", "pred") for d in ("a", "b", "c")})
-    frame = frame.assign(speaker=rng.integers(0, 100, n).astype(str))
+    frame = frame.assign(clip=np.arange(n), speaker=rng.integers(0, 100, n).astype(str))
     began = time.perf_counter()
     regression.score_values(frame, "test", ("a", "b", "c"), by=())
     assert time.perf_counter() - began < 2

@@ -23,7 +23,6 @@ from torch.nn.utils.rnn import pad_sequence
 from ser.audio.inspect import count_cores
 from ser.backbone.base import FrameBackbone
 from ser.backbone.extract import Waveforms, cut_end
-from ser.backbone.masked import make_mask
 from ser.backbone.statistics import Frames, Level, find_layer
 from ser.backbone.store import FeatureStore
 from ser.backbone.weights import hash_parameters
@@ -222,7 +221,7 @@ class Encoder:
         counts = frames.tolist()
         if 0 in counts:
             raise InputError(f"{names[counts.index(0)]}: too short, {self.name} makes no frame of it")
-        kept = keep_frames(hidden, counts, self.level) if isinstance(self.level, Frames) else summarise(hidden, frames)
+        kept = keep_frames(hidden, counts, self.level) if isinstance(self.level, Frames) else summarise(hidden, counts)
         for name, array in zip(names, kept, strict=True):
             if not np.isfinite(array).all():
                 raise InputError(
@@ -248,20 +247,19 @@ def describe_network(backbone: FrameBackbone, network: Any) -> dict[str, object]
     }
 
 
-def summarise(hidden: Sequence[Tensor], lengths: Tensor) -> list[np.ndarray]:
+def summarise(hidden: Sequence[Tensor], counts: Sequence[int]) -> list[np.ndarray]:
     """:data:`ser.backbone.statistics.KEPT` of L hidden states [B, F, D] over each clip's own frames: B of [L, S, D].
 
     The standard deviation is that of the frames as a population.
     """
-    beyond = ~make_mask(lengths, hidden[0].shape[1]).unsqueeze(-1)
-    count = lengths.unsqueeze(-1)
-    layers = []
-    for frames in hidden:
-        total = frames.masked_fill(beyond, 0).sum(1)
+    clips = []
+    for index, count in enumerate(counts):
+        frames = torch.stack([layer[index, :count] for layer in hidden]).float()
+        total, highest = frames.sum(1), frames.amax(1)
         mean = total / count
-        deviation = (frames - mean.unsqueeze(1)).masked_fill_(beyond, 0).square_().sum(1).div_(count).sqrt_()
-        layers.append(torch.stack([mean, deviation, frames.masked_fill(beyond, -torch.inf).amax(1), total], dim=1))
-    return list(torch.stack(layers, dim=1).float().cpu().numpy())
+        deviation = frames.sub_(mean.unsqueeze(1)).square_().mean(1).sqrt_()
+        clips.append(torch.stack([mean, deviation, highest, total], dim=1))
+    return list(torch.stack(clips).cpu().numpy())
 
 
 def keep_frames(hidden: Sequence[Tensor], counts: Sequence[int], level: Frames) -> list[np.ndarray]:

@@ -75,7 +75,7 @@ def find_duplicates(usable: pd.DataFrame) -> Iterator[Finding]:
     for _, group in twice.groupby("digest", sort=False):
         clips = tuple(group["clip"])
         text = f"the same audio {len(group)} times: {name_some(clips)}"
-        emotions, speakers = sorted(group["emotion"].unique()), sorted(group["speaker"].unique())
+        emotions, speakers = sorted(group["emotion"].dropna().unique()), sorted(group["speaker"].unique())
         parts = sorted(group["split"].dropna().unique())
         if len(speakers) > 1:
             text += f"; under {len(speakers)} speakers ({name_some(speakers)}), so splits by speaker do not separate it"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 #: Frame and step in s, dB below the loud frames that count as silence, shortest pause in s.
@@ -16,7 +18,7 @@ class PauseMeter:
     does not count. Silent stretches of 150 ms or more in between are pauses; shorter ones are closures of stops.
     """
 
-    trains = False
+    frames: ClassVar[bool] = False
     rate = 16000
     names = ("pause_share", "begin", "end")
 

@@ -48,11 +48,13 @@ def read_usable(config: DictConfig, rate: int) -> ReadCorpus:
         rate: of the consumer in Hz.
 
     Raises:
-        InputError: a corpus that is not there, or (under ``on_bad_audio=fail``) unusable files.
+        InputError: a corpus that is not there, clips without an emotion, or (under ``on_bad_audio=fail``) unusable
+            files.
     """
     if config.on_bad_audio not in ("fail", "skip"):
         raise InputError(f"on_bad_audio={config.on_bad_audio}", expected="fail or skip")
     manifest, info = load_manifest(config)
+    manifest.require_emotions()
     preparation = instantiate(config.audio)
     clips = inspect_clips(manifest.frame, preparation, rate)
     manifest, clips = drop_bad_clips(manifest, clips, config.on_bad_audio)

@@ -25,7 +25,9 @@ EMOTIONS = (
     "sadness",
     "surprise",
 )
-REQUIRED = ("clip", "path", "emotion", "label", "speaker")
+REQUIRED = ("clip", "path", "speaker")
+#: Missing where nobody named the emotion, only rated or transcribed the clip.
+LABELS = ("emotion", "label")
 OPTIONAL = ("start", "end", "gender", "age", "sentence", "text", "language", "session", "split")
 GENDERS = ("female", "male", "other")
 PARTS = ("train", "validation", "test")
@@ -37,11 +39,12 @@ class Manifest:
 
     Args:
         name: what predictions and reports call the corpus.
-        frame: one row a clip. Required columns: ``clip`` (unique id), ``path``, ``emotion`` (harmonised name),
-            ``label`` (the corpus's own code), ``speaker``. Known optional ones are added as missing: ``start``, ``end``
-            (s), ``gender`` (female, male, other), ``age`` (years), ``sentence`` (text id), ``text`` (transcript),
-            ``language`` (BCP-47), ``session``, ``split`` (the publisher's: train, validation, test). Others are kept;
-            ``rated_<emotion>`` are votes of raters (:mod:`ser.dataset.raters`).
+        frame: one row a clip. Required columns: ``clip`` (unique id), ``path``, ``speaker``. Known optional ones are
+            added as missing: ``emotion`` (harmonised name; :meth:`require_emotions`), ``label`` (the corpus's own code,
+            filled where the emotion is), ``start``, ``end`` (s), ``gender`` (female, male, other), ``age`` (years),
+            ``sentence`` (text id), ``text`` (transcript), ``language`` (BCP-47), ``session``, ``split`` (the
+            publisher's: train, validation, test). Others are kept; ``rated_<emotion>`` are votes of raters
+            (:mod:`ser.dataset.raters`).
         notes: what a reader of the results must know of this copy (partial copies, clips left out).
 
     Raises:
@@ -62,13 +65,15 @@ class Manifest:
                 remedy="check dataset.root, dataset.emotions and any row filter",
             )
         self._check_columns(frame)
-        for column in OPTIONAL:
+        for column in (*LABELS, *OPTIONAL):
             if column not in frame:
                 frame[column] = None
         for column in REQUIRED:
-            blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
-            self._refuse(frame, blank, column, "is missing")
+            self._refuse(frame, find_blanks(frame[column]), column, "is missing")
             frame[column] = frame[column].astype(str)
+        for column in LABELS:
+            frame[column] = frame[column].astype(str).mask(find_blanks(frame[column]), None)
+        self._refuse(frame, frame["label"].isna() & frame["emotion"].notna(), "label", "is missing")
         for column in ("start", "end", "age"):
             frame[column] = self._to_numbers(frame, column)
         self._check_values(frame)
@@ -80,12 +85,29 @@ class Manifest:
     @property
     def emotions(self) -> list[str]:
         """The emotions present, sorted."""
-        return sorted(self.frame["emotion"].unique())
+        return sorted(self.frame["emotion"].dropna().unique())
 
     @property
     def speakers(self) -> list[str]:
         """The speakers present, sorted."""
         return sorted(self.frame["speaker"].unique())
+
+    def require_emotions(self) -> None:
+        """Refuse clips without an emotion, where emotions are what is asked for.
+
+        Raises:
+            InputError: names the clips, or the columns there are if no clip has one.
+        """
+        missing = self.frame["emotion"].isna()
+        if missing.all():
+            filled = [str(column) for column in self.frame if self.frame[column].notna().any()]
+            raise InputError(
+                f"dataset {self.name}: no clip has an emotion",
+                expected="the emotion of every clip; found " + ", ".join(filled),
+                remedy="map your table's column with dataset.columns.emotion=<your column>, or predict columns with "
+                "numbers: dataset.target=[arousal,valence]",
+            )
+        self._refuse(self.frame, missing, "emotion", "is missing")
 
     def with_emotions(self, emotions: Sequence[str] | None) -> Manifest:
         """Keep the clips of some emotions only (``None``: all).
@@ -100,7 +122,7 @@ class Manifest:
                 near = get_close_matches(emotion, self.emotions, n=1)
                 raise InputError(
                     f"dataset.emotions: {emotion!r} does not occur in {self.name}",
-                    expected="some of " + ", ".join(self.emotions),
+                    expected="some of " + (", ".join(self.emotions) or "none: no clip has an emotion"),
                     remedy=f"did you mean {near[0]!r}?" if near else "choose among these",
                 )
         return Manifest(self.name, self.frame[self.frame["emotion"].isin(list(emotions))], self.notes)
@@ -114,11 +136,12 @@ class Manifest:
         return pd.crosstab(self.frame["speaker"], self.frame["emotion"])
 
     def _check_columns(self, frame: pd.DataFrame) -> None:
-        missing = [column for column in REQUIRED if column not in frame]
+        needed = [*REQUIRED, "label"] if "emotion" in frame else REQUIRED
+        missing = [column for column in needed if column not in frame]
         if missing:
             raise InputError(
                 f"dataset {self.name}: no column {', '.join(missing)}",
-                expected=", ".join(REQUIRED) + "; found " + ", ".join(map(str, frame.columns)),
+                expected=", ".join(needed) + "; found " + ", ".join(map(str, frame.columns)),
                 remedy="map your table's columns with dataset.columns.<name>=<your column>",
             )
 
@@ -146,3 +169,8 @@ class Manifest:
             f"dataset {self.name}: {column} {what} in {wrong.sum()} of {len(frame)} rows: {shown}{more}",
             remedy="mend the table or the corpus copy; dataset.values of dataset=csv maps codes to values",
         )
+
+
+def find_blanks(column: pd.Series) -> pd.Series:
+    """Which values are missing, or nothing but blanks."""
+    return column.isna() | (column.astype(str).str.strip() == "")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ser.dataset.files import check_root
 from ser.dataset.harmonise import EMOTION_SYNONYMS, GENDER_SYNONYMS, PART_SYNONYMS, harmonise
-from ser.dataset.manifest import OPTIONAL, REQUIRED, Manifest
+from ser.dataset.manifest import LABELS, OPTIONAL, REQUIRED, Manifest
 from ser.dataset.raters import merge_votes
 from ser.errors import InputError
 
@@ -33,7 +33,8 @@ class Table:
         path: the table.
         columns: manifest column → column of the table. One that is ``None`` or left out is taken from the table's
             column of the same name, if there is one; ``clip`` then defaults to the file's path and ``label`` to the
-            emotion as written. Columns that are not mapped are kept under their own names.
+            emotion as written. Without a column for the emotion, only numbers can be predicted. Columns that are not
+            mapped are kept under their own names.
         values: manifest column → {code in the table: harmonised value}, applied before the usual synonyms (``happy``
             and ``joy`` are happiness, ``f`` is female, ``dev`` is validation).
         root: folder that relative paths start from (``None``: the table's folder).
@@ -102,7 +103,7 @@ class Table:
         return numbers
 
     def _check_columns(self, table: pd.DataFrame) -> None:
-        known = {*REQUIRED, *OPTIONAL, *DIMENSIONS}
+        known = {*REQUIRED, *LABELS, *OPTIONAL, *DIMENSIONS}
         for key, column in self.columns.items():
             if column not in table:
                 raise InputError(

@@ -94,3 +94,25 @@ def hold_untrained(network: nn.Module) -> None:
         weights = list(module.parameters())
         if weights and not any(weight.requires_grad for weight in weights):
             module.eval()
+
+
+def freeze_above(network: nn.Module, layer: Any) -> None:
+    """Blocks above the hidden state that a head reads never learn; they are not trained, counted or kept.
+
+    Args:
+        network: as a policy prepared it.
+        layer: number of the hidden state, or ``mix``.
+
+    Raises:
+        InputError: nothing else would have been trained.
+    """
+    blocks = list(network.blocks)  # type: ignore[arg-type]
+    if layer == "mix" or network.depth != len(blocks) + 1:
+        return
+    for block in blocks[layer % network.depth :]:  # type: ignore[operator]
+        block.requires_grad_(False)
+    if not any(weight.requires_grad for weight in network.parameters()):
+        raise InputError(
+            f"finetune: all that would be trained lies above backbone.layer={layer}",
+            remedy="pass a higher backbone.layer, backbone.layer=mix, or finetune=full",
+        )

@@ -30,20 +30,31 @@ class LoRA(Full):
     dropout: float = 0.0
     targets: Sequence[str] = ("q_proj", "v_proj")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank < 1 or not 0 <= self.dropout < 1:
+            raise InputError(
+                f"finetune.rank={self.rank}, finetune.dropout={self.dropout}",
+                expected="a rank of 1 or more, a dropout from 0 to below 1",
+            )
+
     def apply(self, network: nn.Module) -> nn.Module:
-        """The network with adapters that change nothing yet."""
+        """The network with adapters that change nothing yet.
+
+        Raises:
+            InputError: it has no such linear layers.
+        """
         from peft import LoraConfig, inject_adapter_in_model
         from torch import nn
 
         linear = {name for name, module in network.named_modules() if isinstance(module, nn.Linear)}
-        if not any(name.rpartition(".")[2] in self.targets for name in linear):
+        chosen = sorted(name for name in linear if name.rpartition(".")[2] in self.targets)
+        if not chosen:
             raise InputError(
                 f"finetune.targets={list(self.targets)}: {type(network).__name__} has no such linear layers",
-                expected="some of " + ", ".join(sorted({name.rpartition(".")[2] for name in linear})),
+                expected="some of " + ", ".join(sorted({name.rpartition(".")[2] for name in linear}) or ["none"]),
             )
-        settings = LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=list(self.targets)
-        )
+        settings = LoraConfig(r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=chosen)
         return super().apply(inject_adapter_in_model(settings, network))
 
     def choose(self, network: nn.Module) -> Iterator[nn.Parameter]:

@@ -55,6 +55,11 @@ class HeadThenFull(Full):
     from_scratch: ClassVar[bool] = False
     epochs: int = 3
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs < 1:
+            raise InputError(f"finetune.epochs={self.epochs}", expected="1 or more; finetune=full has none")
+
     def begin_epoch(self, network: nn.Module, epoch: int) -> None:
         """Open the backbone when its time has come."""
         for weight in self.choose(network):

@@ -40,6 +40,39 @@ class CCCLoss(nn.Module):
         return (1 - 2 * covariance / (spread + SMALL)).mean()
 
 
+class FocalLoss(nn.Module):
+    """Cross-entropy that counts a clip for less the surer the network is of it: logits [B, K] against indices [B].
+
+    A clip whose true class has the probability p costs -(1 - p)^gamma log p (Lin et al., 2017, equation 4). With
+    weights, the mean is over the clips' weights, as torch's cross-entropy takes it; gamma = 0 is that cross-entropy.
+    (Lin et al. divide by the number of objects in an image instead, which clips have no counterpart of.)
+
+    Args:
+        weight: of the classes [K].
+        gamma: 0 or above; their best is 2.
+        reduction: ``mean``, or ``none`` for the loss of each clip, in which the weights are factors.
+    """
+
+    weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None, gamma: float = 2.0, reduction: str = "mean") -> None:
+        super().__init__()
+        if gamma < 0 or reduction not in ("mean", "none"):
+            raise InputError(f"loss.gamma={gamma}, loss.reduction={reduction}", expected="0 or above; mean or none")
+        self.register_buffer("weight", weight)
+        self.gamma = gamma
+        self.reduction = reduction
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch."""
+        log_p = torch.log_softmax(logits.float(), dim=-1).gather(1, targets[:, None])[:, 0]
+        # 1 - p from the logarithm; below the smallest number its root would have no slope.
+        rest = (-torch.expm1(log_p)).clamp(min=torch.finfo(log_p.dtype).tiny)
+        weights = torch.ones_like(log_p) if self.weight is None else self.weight[targets]
+        losses = -weights * rest**self.gamma * log_p
+        return losses if self.reduction == "none" else losses.sum() / weights.sum()
+
+
 class SoftCrossEntropy(nn.Module):
     """Cross-entropy with the share of raters that chose each emotion: logits [B, K] against shares [B, K].
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from ser.head.data import Part, Predictions, Values, Workspace
 from ser.head.emotion_network import EmotionNetwork, Shape, TargetScale, make_reader
 from ser.results import read_json, write_json
 from ser.training.batches import make_loader
+from ser.training.processes import LogEpoch, Place, train_together
 
 if TYPE_CHECKING:
     from ser.finetune.base import Policy
@@ -73,23 +75,34 @@ class NetworkHead:
     def fit(self, train: Part, validation: Part | None, workspace: Workspace) -> FittedNetwork | FittedDimensions:
         """Train; with a validation part its best epoch is kept, else the last."""
         assert workspace.training is not None
-        torch.manual_seed(self.seed)
         training, dimensions = workspace.training, train.dimensions
+        torch.manual_seed(self.seed)
         emotions = () if dimensions else tuple(sorted(set(train.emotions)))
         shape = Shape.find(train.features)
         scale = TargetScale(len(dimensions)) if dimensions else None
         network = self.build(len(dimensions or emotions), shape, workspace.trunk, scale)
         if train.features is not None and self.scale:
             network.standardise(train.features)
-        groups = partial(self.group_parameters, network, workspace.trunk.policy)
         if scale is not None:
             assert train.targets is not None
             scale.learn(train.targets)
-            training.fit(network, (), None, train, validation, workspace, groups)
+        if network.backbone is not None:
+            training.log_padding(train)
+        if training.place.count == 1 and training.processes > 1:
+            share = partial(fit_share, self, train, validation, replace(workspace, log_epoch=forget))
+            train_together(training.processes, share, workspace.log_epoch)
+            training.take_up(network, workspace.folder, validation is not None)
+        else:
+            weights = balance_classes(train.emotions, emotions) if self.balances(dimensions) else None
+            groups = partial(self.group_parameters, network, workspace.trunk.policy)
+            training.fit(network, emotions, weights, train, validation, workspace, groups)
+        if dimensions:
             return FittedDimensions(network, dimensions, shape, training.batch_size)
-        weights = balance_classes(train.emotions, emotions) if self.class_weight == "balanced" else None
-        training.fit(network, emotions, weights, train, validation, workspace, groups)
         return FittedNetwork(network, emotions, shape, training.batch_size)
+
+    def balances(self, dimensions: Sequence[str]) -> bool:
+        """Whether the loss weighs classes."""
+        return self.class_weight == "balanced" and not dimensions
 
     def build(
         self, outputs: int, shape: Shape, trunk: Trunk, target_scale: TargetScale | None = None
@@ -120,20 +133,25 @@ class NetworkHead:
         below = [] if network.backbone is None else policy.group_parameters(network.backbone, lr)
         return [*map(dict, below), head]
 
-    def load(self, folder: Path, trunk: Trunk) -> FittedNetwork | FittedDimensions:
+    def load(self, folder: Path, trunk: Trunk, weights: str = WEIGHTS) -> FittedNetwork | FittedDimensions:
         """The model that ``save`` wrote.
+
+        Args:
+            folder: with the checkpoints of a fold.
+            trunk: what lies under the head.
+            weights: the file in it; ``steps/step-000050.ckpt`` for those of a step that was kept.
 
         Raises:
             InputError: there is none.
         """
-        if not (folder / WEIGHTS).is_file():
-            raise InputError(f"{folder / WEIGHTS}: no such model", expected="a run directory with its checkpoints")
+        if not (folder / weights).is_file():
+            raise InputError(f"{folder / weights}: no such model", expected="a run directory with its checkpoints")
         saved = read_json(folder / SHAPE)
         names = tuple(saved.get("dimensions", ())) or tuple(saved["emotions"])
         scale = TargetScale(len(names)) if "dimensions" in saved else None
         shape = Shape(saved["features"], tuple(saved["sizes"]))
         network = self.build(len(names), shape, trunk, scale)
-        network.load_weights(torch.load(folder / WEIGHTS, weights_only=True))
+        network.load_weights(torch.load(folder / weights, weights_only=True))
         fitted = FittedNetwork if scale is None else FittedDimensions
         return fitted(network, names, shape, saved["batch_size"])
 
@@ -185,6 +203,18 @@ class FittedDimensions:
         torch.save(self.network.select_weights(), folder / WEIGHTS)
         shape = {"dimensions": list(self.dimensions), **self.shape.describe(), "batch_size": self.batch_size}
         write_json(folder / SHAPE, shape)
+
+
+def fit_share(
+    head: NetworkHead, train: Part, validation: Part | None, workspace: Workspace, place: Place, log_epoch: LogEpoch
+) -> None:
+    """Fit a head as one of several processes that train together; the model is in their checkpoints."""
+    assert workspace.training is not None
+    head.fit(train, validation, replace(workspace, training=workspace.training.take(place), log_epoch=log_epoch))
+
+
+def forget(metrics: Mapping[str, float], epoch: int) -> None:
+    """In place of a run's log, which lives in the main process alone."""
 
 
 @torch.inference_mode()

@@ -50,5 +50,9 @@ class Trunk:
 
     def build(self) -> tuple[nn.Module, FrameReader]:
         """The network to be trained, with its weights, and the network that reads its frames."""
+        from ser.finetune.full import freeze_above
+
         network = self.policy.apply(self.backbone.build())
-        return network, self.reading.build(network.dim, network.depth)
+        reader = self.reading.build(network.dim, network.depth)
+        freeze_above(network, self.reading.layer)
+        return network, reader

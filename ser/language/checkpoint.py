@@ -16,10 +16,10 @@ class PublishedCheckpoint:
     Args:
         table: source of the backbone → language → source of the checkpoint.
         language: BCP-47 code.
-        others: keys of the other choices.
+        _: keys of the other choices.
     """
 
-    def __init__(self, table: Mapping[str, Mapping[str, str]], language: str | None = None, **others: object) -> None:
+    def __init__(self, table: Mapping[str, Mapping[str, str]], language: str | None = None, **_: object) -> None:
         self.table = table
         self.language = language
 
@@ -37,9 +37,9 @@ class PublishedCheckpoint:
         Raises:
             InputError: the table has none for this backbone and language; says which it has.
         """
-        check_backbone(backbone, "checkpoint")
+        check_backbone(backbone, "language=checkpoint")
         known = self.table.get(backbone.source or "", {})
-        if self.language not in known:
+        if self.language is None or self.language not in known:
             expected = "; ".join(f"{source}: {', '.join(codes)}" for source, codes in self.table.items())
             raise InputError(
                 f"language.language={self.language}: no published checkpoint for backbone.source={backbone.source}",

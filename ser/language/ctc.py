@@ -29,7 +29,7 @@ class CTC:
         pretune: without ``run``: configuration of the stage (:mod:`ser.language.nested` makes it of overrides).
         tracking: settings of the tracker that knows runs.
         cache: folder for artifacts of runs whose directories are gone.
-        others: keys of the other choices.
+        _: keys of the other choices.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class CTC:
         cache: str,
         run: str | None = None,
         pretune: Any = None,
-        **others: object,
+        **_: object,
     ) -> None:
         self.tracking = tracking
         self.cache = Path(cache)
@@ -53,7 +53,7 @@ class CTC:
 
     def list_heard(self, backbone: Any) -> list[Heard]:
         """Clips that trained the weights, or will train them."""
-        check_backbone(backbone, "ctc", Speech)
+        check_backbone(backbone, "language=ctc", Speech)
         if self.run:
             return read_heard(self.find(backbone))
         from ser.pretune import Plan
@@ -62,7 +62,7 @@ class CTC:
 
     def apply(self, backbone: Any) -> Any:
         """The backbone with these weights; the stage runs now unless it finished before."""
-        check_backbone(backbone, "ctc", Speech)
+        check_backbone(backbone, "language=ctc", Speech)
         if self.run:
             return start_from(backbone, self.find(backbone))
         from ser.pretune import pretune

@@ -35,11 +35,11 @@ class Emotion:
         fold: whose weights; those of each fold have heard other speakers.
         tracking: settings of the tracker that knows runs.
         cache: folder for the weights, as transformers keeps them.
-        others: keys of the other choices.
+        _: keys of the other choices.
     """
 
     def __init__(
-        self, tracking: Mapping[str, Any], cache: str, run: str | None = None, fold: int = 0, **others: object
+        self, tracking: Mapping[str, Any], cache: str, run: str | None = None, fold: int = 0, **_: object
     ) -> None:
         if not run:
             raise InputError(
@@ -71,7 +71,12 @@ class Emotion:
 
     def list_heard(self, backbone: Any) -> list[Heard]:
         """Clips of the fold's training and validation speakers, and what that run itself started from."""
-        check_backbone(backbone, "emotion", Transformer)
+        check_backbone(backbone, "language=emotion", Transformer)
+        if not make_own(self.config.finetune).trains:
+            raise InputError(
+                f"language.run={self.run}: that run did not train its backbone",
+                expected="a run of `ser train` with finetune=full, last_k, lora, …",
+            )
         check_origin(backbone, make_own(self.config.backbone).identify(), f"language.run={self.run}")
         trained = describe_heard(f"{self.key} fold {self.fold}", self.list_trained())
         return [*read_heard(self.folder), *trained]

@@ -96,10 +96,10 @@ def check_leaks(heard: Sequence[Heard], tested: pd.DataFrame) -> None:
     if alike.any():
         clips, persons = tested.loc[alike, "clip"].tolist(), sort_names(set(tested.loc[alike, "speaker"]))
         raise LeakError(
-            f"language: {len(clips)} clips of the test part were heard before, under another corpus's name: "
+            f"language: {len(clips)} clips of the test part were heard in pre-fine-tuning, under other names: "
             f"{shorten(clips)} (speakers {shorten(persons)})",
-            expected="test clips that the language model never heard",
-            remedy=f"leave these speakers out of the test part, or out of ser pretune ({name_sources(heard)})",
+            expected="test clips that the backbone never heard",
+            remedy=f"leave these speakers out of the test part, or pre-fine-tune without them ({name_sources(heard)})",
         )
 
 
@@ -111,11 +111,11 @@ def refuse_speakers(heard: Sequence[Heard], known: set[tuple[str, str]], new: se
     tests = f"split=fixed split.test_speakers=[{','.join(free)}]" if 0 < len(free) <= 20 else "test other speakers"
     one = len(names) == 1
     raise LeakError(
-        f"language: {len(names)} speaker{' was' if one else 's were'} heard in language pre-fine-tuning and "
+        f"language: {len(names)} speaker{' was' if one else 's were'} heard in pre-fine-tuning and "
         f"{'is' if one else 'are'} in the test part: {shorten(names, 20)}",
-        expected="a test part of speakers whom the language model never heard",
-        remedy=f"{tests}; or pre-fine-tune on others, ser pretune speakers=[…] ({name_sources(heard)}). Other people "
-        "of the same ids belong to another corpus: give it another dataset.name",
+        expected="a test part of speakers whom the backbone never heard",
+        remedy=f"{tests}; or pre-fine-tune on others ({name_sources(heard)}). If these are other people with the same "
+        "ids, give their corpus another dataset.name",
     )
 
 

@@ -32,7 +32,9 @@ def compose_stage(config: DictConfig, load_stage: LoadStage) -> DictConfig:
     stage, own = str(language.stage), [str(override) for override in overrides]
     for override in own:
         if override.lstrip("+~").partition("=")[0].partition(".")[0] in SHARED:
-            raise InputError(f"language.pretune: {override}", expected=f"{', '.join(SHARED)} are those of the run itself")
+            raise InputError(
+                f"language.pretune: {override}", expected=f"{', '.join(SHARED)} are those of the run itself"
+            )
     made = load_stage(stage, permit_own_keys([f"backbone={config.choices.backbone}", *own]))
     choices = dict(made.hydra.runtime.choices)
     with open_dict(made):

@@ -8,9 +8,9 @@ from ser.language.heard import Heard, read_heard
 
 
 class NoLanguage:
-    """Leaves the backbone as it is; ``others`` are the keys of the other choices."""
+    """Leaves the backbone as it is; it is given the keys of the other choices, which mean nothing here."""
 
-    def __init__(self, **others: object) -> None:
+    def __init__(self, **_: object) -> None:
         pass
 
     def list_heard(self, backbone: Any) -> list[Heard]:

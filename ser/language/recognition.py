@@ -12,10 +12,11 @@ from torch.utils.data import DataLoader
 
 from ser.errors import InputError
 from ser.head.data import Part
-from ser.head.network import EmotionNetwork
+from ser.head.emotion_network import EmotionNetwork
 from ser.language.texts import Vocabulary
 from ser.training.batches import Batch, BatchOrder, Clips, collate
 from ser.training.module import EmotionModule, mean_loss
+from ser.training.processes import ALONE, Place
 
 #: Fills the places behind a text in a batch of them.
 NOTHING = -1
@@ -76,6 +77,7 @@ class RecognitionModule(EmotionModule):
         others: those of :class:`EmotionModule`.
     """
 
+    network: Recogniser
     loss: CTC
 
     def __init__(self, texts: Mapping[str, str], vocabulary: Vocabulary, *others: Any) -> None:
@@ -92,21 +94,16 @@ class RecognitionModule(EmotionModule):
 
     def summarise_epoch(self) -> dict[str, float]:
         """With the number of clips whose texts are longer than their frames."""
-        return {**super().summarise_epoch(), "train/left_out": float(self.loss.left_out)}
+        return {**super().summarise_epoch(), "train/left_out": float(sum(self.place.gather([self.loss.left_out])))}
 
     def on_train_epoch_end(self) -> None:
         """Refuse to go on where no clip could train."""
         if self.loss.left_out == sum(size for _, size in self._losses["train"]):
             raise InputError(
-                "ser pretune: every training text has more characters than its clip has frames",
+                "every training text has more characters than its clip has frames",
                 expected="transcripts of what is said in the clips; a backbone with enough frames a second",
                 remedy="check the text and the limits (start, end) of the clips",
             )
-
-    @staticmethod
-    def list_scores(dimensions: Sequence[str]) -> dict[str, str]:  # noqa: ARG004 - modules are alike
-        """What validation measures, and whether its best is ``max`` or ``min``."""
-        return {"val/loss": "min", "val/cer": "min", "val/wer": "min"}
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch."""
@@ -115,14 +112,15 @@ class RecognitionModule(EmotionModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Collect the loss and what is read."""
-        outputs = self.network(batch.inputs, batch.lengths)
-        self._losses["val"].append((self.loss(outputs, batch.targets).item(), len(batch.targets)))
-        self.read |= zip(batch.clips, read_greedily(*outputs, self.vocabulary), strict=True)
+        logits, frames = self.network(batch.inputs, batch.lengths)
+        self._losses["val"].append((self.loss((logits, frames), batch.targets).item(), len(batch.targets)))
+        self.read |= zip(batch.clips, read_greedily(logits, frames, self.vocabulary), strict=True)
 
     def on_validation_epoch_end(self) -> None:
         """Loss and error rates of the validation part as a whole."""
+        self.read = dict(self.place.gather(list(self.read.items())))
         pairs = [(self.texts[clip], read) for clip, read in self.read.items()]
-        scores = {"val/loss": mean_loss(self._losses["val"])}
+        scores = {"val/loss": mean_loss(self.place.gather(self._losses["val"]))}
         scores |= {f"val/{name}": rate for name, rate in measure_errors(pairs).items()}
         self.log_dict(scores)
         self._scores = scores
@@ -161,11 +159,13 @@ class TranscribedClips(Clips):
             row[: len(text)] = text
 
 
-def make_loader(clips: TranscribedClips, batch_size: int, seed: int | None = None, workers: int = 0) -> DataLoader:
+def make_loader(
+    clips: TranscribedClips, batch_size: int, seed: int | None = None, workers: int = 0, place: Place = ALONE
+) -> DataLoader:
     """Batches in a seeded order for training, by length without a seed."""
     return DataLoader(
         clips,
-        batch_sampler=BatchOrder(clips.part.samples, batch_size, seed),
+        batch_sampler=BatchOrder(clips.part.samples, batch_size, seed, place),
         collate_fn=collate,
         generator=torch.Generator(),  # or starting an epoch would draw from the generator that dropout draws from
         num_workers=workers,

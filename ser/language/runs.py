@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,6 +66,7 @@ def download(run_id: str, names: Sequence[str], tracker: Tracker, folder: Path) 
     """Bring artifacts of a run into a folder, each whole or not at all; what is there already stays."""
     from mlflow.exceptions import MlflowException
 
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         if (folder / name).exists():
@@ -76,7 +78,8 @@ def download(run_id: str, names: Sequence[str], tracker: Tracker, folder: Path) 
             except (MlflowException, OSError) as error:
                 raise InputError(
                     f"language.run={run_id}: neither its directory nor its artifacts have {name}",
-                    remedy="run its command again with resume=false",
+                    remedy="is it a run of the right stage, and language.fold one of its folds? If so, run its command "
+                    "again with resume=false",
                 ) from error
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if not (folder / name).exists():

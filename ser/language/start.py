@@ -58,13 +58,13 @@ def start_from(backbone: Any, source: Path | str) -> Any:
     return replace(backbone, source=str(source), revision=None)
 
 
-def check_backbone(backbone: Any, choice: str, kind: type[Transformer] = Transformer) -> None:
+def check_backbone(backbone: Any, shown: str, kind: type[Transformer] = Transformer) -> None:
     """Raise InputError unless a backbone is a network of some kind, whose weights can come from elsewhere."""
     if not isinstance(backbone, kind):
         raise InputError(
-            f"language={choice}: {type(backbone).__name__} has no weights that could come from there",
+            f"{shown}: {type(backbone).__name__} has no weights that could come from there, or learn there",
             expected="a network that reads a checkpoint of " + ", ".join(list_families(kind)),
-            remedy="choose such a backbone, or language=none",
+            remedy="choose such a backbone",
         )
 
 

@@ -59,8 +59,3 @@ class Vocabulary:
         once = [number for place, number in enumerate(path) if place == 0 or number != path[place - 1]]
         signs = "".join(names[number] for number in once if number >= len(SPECIAL) - 1)
         return " ".join(signs.split())
-
-
-def count_frames(numbers: Sequence[int]) -> int:
-    """Frames that CTC needs for a text: one a character, and a blank between two that are alike."""
-    return len(numbers) + sum(first == second for first, second in zip(numbers, numbers[1:], strict=False))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,15 +24,14 @@ from ser.split.deal import Dealer
 from ser.split.fixed import match_speakers
 from ser.split.fold import shorten, sort_names
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Transcripts:
     """Clips that train and clips that validate.
 
     Attributes:
-        frame: manifest rows with ``text`` normalised, ``part`` (train, validation), ``dataset``, ``digest``, ``samples``.
+        frame: manifest rows with ``text`` normalised, ``part`` (train, validation), ``dataset``, ``digest`` and
+            ``samples``.
         preparation: how files become waveforms.
         fingerprint: one hash over contents, texts and parts.
         notes: what a reader of the result must know.
@@ -85,14 +83,9 @@ def read_transcripts(config: DictConfig, preparation: Preparation, rate: int, va
     frame = add_findings(manifest.frame, clips)
     for part in ("train", "validation")[: 1 + validates]:
         if part not in set(frame["part"]):
-            raise InputError(
-                f"ser pretune: no usable clip with a text is left for {part}", remedy="name other speakers"
-            )
+            raise InputError(f"no usable clip with a text is left for {part}", remedy="name other speakers")
     found = Transcripts(frame, preparation, fingerprint(frame, frame["digest"]), manifest.notes)
-    notes = [*found.notes, *note_known_texts(found)]
-    for note in notes:
-        log.warning(note)
-    return Transcripts(frame, preparation, found.fingerprint, tuple(notes))
+    return replace(found, notes=(*found.notes, *note_known_texts(found)))
 
 
 def load_manifests(config: DictConfig) -> Manifest:
@@ -131,7 +124,7 @@ def read_manifest(config: DictConfig, settings: Mapping[str, Any]) -> Manifest:
 def choose_by_split(config: DictConfig, manifest: Manifest, validates: bool) -> np.ndarray:
     """Part of each clip by the only fold of a split; its test part is left out, that is what it is for."""
     if config.speakers or config.validation_speakers:
-        raise InputError("ser pretune: speakers are named and a split is chosen", expected="one of the two")
+        raise InputError("speakers are named and a split is chosen", expected="one of the two")
     splitter: Splitter = instantiate(config.split)
     folds = splitter.split(manifest, validates).folds
     if len(folds) > 1:
@@ -173,7 +166,7 @@ def choose_by_name(config: DictConfig, manifest: Manifest, validates: bool) -> n
         parts[frame["speaker"].isin(named)] = "validation"
     if len({"train", "validation"} - set(parts)):
         raise InputError(
-            f"ser pretune: {shorten(sort_names(chosen))}: nobody is left to train, or to validate",
+            f"speakers: of {shorten(sort_names(chosen))} nobody is left to train, or to validate",
             expected="two speakers at least, since validation hears other speakers than training",
             remedy="name more speakers; or trainer.early_stopping=null: all train, and no error rate is measured",
         )
@@ -187,6 +180,6 @@ def note_known_texts(transcripts: Transcripts) -> list[str]:
         return []
     count = transcripts.frame["text"].nunique()
     return [
-        f"{known.sum()} of {len(known)} validating clips have the text of a training clip ({count} different texts in all): "
-        "their error rate says how well known sentences are told apart, not how well speech is recognised"
+        f"{known.sum()} of {len(known)} validating clips have the text of a training clip ({count} different texts in "
+        "all): their error rate says how well known sentences are told apart, not how well speech is recognised"
     ]

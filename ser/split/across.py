@@ -15,7 +15,12 @@ from ser.split.fold import Fold, Split, make_fold
 
 
 def split_across(
-    splitter: Splitter, manifest: Manifest, train: Collection[str], test: Collection[str], validation: bool
+    splitter: Splitter,
+    manifest: Manifest,
+    train: Collection[str],
+    test: Collection[str],
+    validation: bool,
+    emotions: bool = True,
 ) -> Split:
     """Folds over a manifest whose column ``dataset`` names the corpus of each clip.
 
@@ -25,6 +30,7 @@ def split_across(
         train: names of corpora that train.
         test: names of corpora that are tested.
         validation: whether a validation part is needed.
+        emotions: whether emotions are to be told apart.
     """
     names = manifest.frame["dataset"].to_numpy(dtype=str)
     both, only_train, only_test = (
@@ -32,9 +38,9 @@ def split_across(
         for chosen in (set(train) & set(test), set(train) - set(test), set(test) - set(train))
     )
     if not len(both):
-        return divide_by_corpus(splitter, manifest, only_train, only_test, validation)
+        return divide_by_corpus(splitter, manifest, only_train, only_test, validation, emotions)
     shared = Manifest(manifest.name, manifest.frame.iloc[both], manifest.notes)
-    divided = splitter.split(shared, validation)
+    divided = splitter.split(shared, validation, emotions)
     folds = [extend_fold(fold, both, only_train, only_test) for fold in divided.folds]
     notes = list(divided.notes)
     if len(only_test) and len(folds) > 1:
@@ -43,7 +49,7 @@ def split_across(
 
 
 def divide_by_corpus(
-    splitter: Splitter, manifest: Manifest, train: np.ndarray, test: np.ndarray, validation: bool
+    splitter: Splitter, manifest: Manifest, train: np.ndarray, test: np.ndarray, validation: bool, emotions: bool
 ) -> Split:
     """One fold: some corpora train, others are tested; validation is carved out of the training speakers."""
     speakers = manifest.frame["speaker"].to_numpy(dtype=str)
@@ -53,7 +59,7 @@ def divide_by_corpus(
         train_speakers=sorted(set(speakers[train])),
         test_speakers=sorted(set(speakers[test])),
     )
-    return fixed.split(manifest, validation)
+    return fixed.split(manifest, validation, emotions)
 
 
 def extend_fold(fold: Fold, rows: np.ndarray, train: np.ndarray, test: np.ndarray) -> Fold:

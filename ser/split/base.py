@@ -46,13 +46,14 @@ class Splitter(ABC):
     def divide(self, manifest: Manifest) -> Split:
         """The folds before validation, crossing and checks; a validation part only where the split brings its own."""
 
-    def split(self, manifest: Manifest, validation: bool) -> Split:
+    def split(self, manifest: Manifest, validation: bool, emotions: bool = True) -> Split:
         """Divide the clips of a manifest.
 
         Args:
             manifest: the clips.
             validation: whether something (early stopping, tuning, calibration) needs a validation part. If not, all
                 training speakers train; a validation part that the split itself names is left out, as published.
+            emotions: whether emotions are to be told apart, so that training needs two of them.
 
         Raises:
             InputError: keys that do not fit the manifest, or a part that is left empty or without two emotions.
@@ -78,9 +79,9 @@ class Splitter(ABC):
         else:
             check_leaks(frame, folds, self.separated())
         for fold in folds:
-            _check_fold(frame, fold)
-        notes += [*words.note_repeated_tests(frame, folds), *words.note_absent_emotions(frame, folds)]
-        return Split(folds, notes)
+            _check_fold(frame, fold, emotions)
+        notes += words.note_repeated_tests(frame, folds)
+        return Split(folds, [*notes, *words.note_absent_emotions(frame, folds)] if emotions else notes)
 
     def check(self, manifest: Manifest) -> None:
         """Refuse keys out of range, unknown columns, and a single speaker.
@@ -148,13 +149,13 @@ def _drop_validation(folds: Iterable[Fold]) -> tuple[list[Fold], list[str]]:
     return [replace(fold, validation=np.empty(0, np.int64)) for fold in folds], [note] if len(unused) else []
 
 
-def _check_fold(frame: pd.DataFrame, fold: Fold) -> None:
-    emotions = sorted(frame["emotion"].iloc[fold.train].unique())
-    if len(emotions) < 2:
-        what = "is empty" if not emotions else f"has one emotion only ({emotions[0]})"
+def _check_fold(frame: pd.DataFrame, fold: Fold, emotions: bool) -> None:
+    shown = sorted(frame["emotion"].iloc[fold.train].dropna().unique())
+    if not len(fold.train) or (emotions and len(shown) < 2):
+        what = f"has one emotion only ({shown[0]})" if shown else "has no emotion" if len(fold.train) else "is empty"
         raise InputError(
             f"split: the training part of fold {fold.name} {what}",
-            expected="clips of at least two emotions",
+            expected="clips of at least two emotions" if emotions else "at least one clip",
             remedy="fewer or larger folds, another split, or more of dataset.emotions",
         )
     if not len(fold.test):

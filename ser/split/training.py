@@ -9,6 +9,7 @@ import pandas as pd
 
 from ser.errors import InputError
 from ser.split.fold import Split
+from ser.split.strata import refuse_missing
 
 
 def take_fraction(frame: pd.DataFrame, split: Split, fraction: float, seed: int) -> Split:
@@ -49,12 +50,13 @@ def repeat_rare(frame: pd.DataFrame, rows: np.ndarray, by: str, seed: int) -> np
         seed: of the order of clips.
 
     Raises:
-        InputError: another ``by``.
+        InputError: another ``by``, or clips without an emotion.
     """
     if by == "none":
         return rows
     if by != "emotion":
         raise InputError(f"data.oversample={by}", expected="none or emotion")
+    refuse_missing(frame, "emotion", f"data.oversample={by}")
     draw = np.random.default_rng(seed)
     emotions = frame["emotion"].to_numpy(dtype=str)[rows]
     most = np.unique(emotions, return_counts=True)[1].max()

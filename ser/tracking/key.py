@@ -26,6 +26,8 @@ WITHOUT_EFFECT = (
     "dataset.variant.map",
     "head.class_weight",  # the default of class_weight, which counts
     "split.path",
+    "backbone.source",  # a backbone names the contents of its checkpoint
+    "backbone.revision",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_workers",

@@ -8,7 +8,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from copy import copy
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +17,25 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning_fabric.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from ser.dataset.raters import check_votes
 from ser.errors import InputError
 from ser.head.data import Part, Workspace
 from ser.training.batches import BatchOrder, make_loader
+from ser.training.callbacks import BEST, LAST, make_callbacks
 from ser.training.module import DimensionModule, EmotionModule
+from ser.training.processes import ALONE, Place
 
 if TYPE_CHECKING:
     from ser.head.emotion_network import EmotionNetwork
 
 log = logging.getLogger(__name__)
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-BEST, LAST = "best", "last"
+#: Lightning's strategies that a training can have; processes are started here, so those that start their own cannot.
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
 
 
 class Training:
@@ -43,11 +48,15 @@ class Training:
             class says ``takes_shares`` is trained on votes of raters.
         seed: of batch order and dropout.
         max_epochs: at most this many.
-        batch_size: clips in a batch (nearly: batches of an epoch are of equal size).
+        batch_size: clips in a batch (nearly: batches of an epoch are of equal size), of all devices together.
         early_stopping: arguments of Lightning's callback (``monitor``, ``mode``, ``patience``, ``min_delta``); its
-            monitor also chooses the checkpoint. ``None``: no validation, the last epoch counts.
+            monitor also chooses the checkpoint; ``also``: further rules, with what is different in them. ``None``: no
+            validation, the last epoch counts.
         num_workers: of the loaders.
         mixup: alpha of the mixing weights' Beta distribution; 0 mixes none.
+        keep_checkpoints: weights of every so many steps (:class:`ser.training.callbacks.Snapshots`), or ``None``.
+        devices: how many train together, or which; as Lightning takes them.
+        strategy: one of :data:`STRATEGIES`.
         lightning: everything else goes to Lightning's Trainer.
     """
 
@@ -62,8 +71,17 @@ class Training:
         early_stopping: Mapping[str, Any] | None = None,
         num_workers: int = 0,
         mixup: float = 0.0,
+        keep_checkpoints: Mapping[str, Any] | None = None,
+        devices: Any = 1,
+        strategy: str = "auto",
         **lightning: Any,
     ) -> None:
+        if strategy not in STRATEGIES or lightning.get("num_nodes", 1) != 1:
+            raise InputError(
+                f"trainer.strategy={strategy}, trainer.num_nodes={lightning.get('num_nodes', 1)}",
+                expected=f"one of {', '.join(STRATEGIES)}, on one node",
+                remedy="pass trainer.strategy=ddp to train on several devices",
+            )
         if mixup < 0:
             raise InputError(f"trainer.mixup={mixup}", expected="0 (no mixing) or above; its paper uses 0.1 to 0.4")
         if max_epochs < 1 or batch_size < 1:
@@ -77,12 +95,42 @@ class Training:
         self.early_stopping = early_stopping
         self.num_workers = num_workers
         self.mixup = mixup
+        self.keep_checkpoints = keep_checkpoints
+        self.devices = devices
+        self.strategy = strategy
         self.lightning = lightning
+        self.place = ALONE
 
     @property
     def takes_shares(self) -> bool:
         """Whether the loss compares with shares of raters in place of one emotion a clip."""
         return getattr(getattr(self.loss, "func", self.loss), "takes_shares", False)
+
+    @cached_property
+    def processes(self) -> int:
+        """How many processes train, one a device.
+
+        Raises:
+            InputError: devices that are not there, a batch that cannot be divided among them.
+        """
+        if self.devices == 1 and self.strategy == "auto":
+            return 1
+        try:
+            count = self.make_trainer(devices=self.devices, strategy=self.strategy).num_devices
+        except (MisconfigurationException, ValueError) as error:
+            raise InputError(f"trainer.devices={self.devices}: {error}", remedy="pass trainer.devices=1") from error
+        if self.batch_size < count:
+            raise InputError(
+                f"trainer.batch_size={self.batch_size}: it is divided among {count} devices",
+                expected=f"{count} or more",
+            )
+        return count
+
+    def take(self, place: Place) -> Training:
+        """The same training as one of several processes has it."""
+        mine = copy(self)
+        mine.place = place
+        return mine
 
     def check_clips(self, frame: pd.DataFrame, emotions: Sequence[str]) -> None:
         """Refuse training clips that have not what the loss compares with.
@@ -103,6 +151,7 @@ class Training:
         Raises:
             InputError: with those that do.
         """
+        self.processes  # noqa: B018 - raises where devices are not there
         for_emotions = "weight" in inspect.signature(self.loss).parameters
         if for_emotions == bool(dimensions):
             name = getattr(self.loss, "func", self.loss).__name__
@@ -151,39 +200,54 @@ class Training:
             groups: learning rate to what the optimizer is given.
         """
         self.check_target(train.dimensions)
-        workers, shares = self.num_workers, self.takes_shares
-        order = make_loader(train, emotions, network.rate, self.batch_size, self.seed, workers, shares)
-        check = None
-        if validation is not None:
-            known = validation
-            if not train.dimensions:
-                known = validation.take(np.flatnonzero(np.isin(validation.emotions, emotions)))
-            if not len(known):
-                raise InputError(
-                    "the validation part has none of the emotions of the training part",
-                    expected=", ".join(emotions),
-                    remedy="another split.seed, a larger split.validation_share, or trainer.early_stopping=null",
-                )
-            check = make_loader(known, emotions, network.rate, self.batch_size, workers=workers)
+        settings: dict[str, Any] = {"workers": self.num_workers, "place": self.place}
+        order = make_loader(
+            train, emotions, network.rate, self.batch_size, self.seed, shares=self.takes_shares, **settings
+        )
+        known = validation if validation is None or train.dimensions else take_known(validation, emotions)
+        check = None if known is None else make_loader(known, emotions, network.rate, self.batch_size, **settings)
         last = workspace.folder / f"{LAST}.ckpt"
         if last.is_file():
             # Lightning asks for the batches of a resumed training before it tells their order which epoch it is.
             assert isinstance(order.batch_sampler, BatchOrder)
             order.batch_sampler.set_epoch(torch.load(last, weights_only=True)["epoch"] + 1)
-        heard = workspace.augmentation if network.backbone is not None else None
-        optimizer = partial(self.build_optimizer, groups)
-        settings = (optimizer, workspace.trunk.policy, self.scheduler, self.seed, heard, self.mixup)
-        if train.dimensions:
-            module: EmotionModule = DimensionModule(train.dimensions, network, self.loss(), *settings)
-        else:
-            module = EmotionModule(network, self.loss(weight=weights), *settings)
+        module = self.make_module(network, weights, train.dimensions, workspace, groups)
         trainer = self.build_trainer(workspace, check is not None)
+        if self.place.count > 1:
+            self.place.join(trainer.strategy.root_device.type)
         with warnings.catch_warnings(), pass_interrupts():
             # Lightning advises on workers and logging intervals; both are settled in the configuration.
             warnings.filterwarnings("ignore", module="pytorch_lightning")
             trainer.fit(module, order, check, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
-        chosen = workspace.folder / f"{BEST if check is not None else LAST}.ckpt"
-        state = torch.load(chosen, weights_only=True)["state_dict"]
+        if self.place.count > 1:
+            self.place.leave()
+        self.take_up(network, workspace.folder, check is not None)
+
+    def make_module(
+        self,
+        network: EmotionNetwork,
+        weights: Tensor | None,
+        dimensions: Sequence[str],
+        workspace: Workspace,
+        groups: Callable[[float], list[dict[str, Any]]],
+    ) -> EmotionModule:
+        """What Lightning trains; see :meth:`fit`."""
+        heard = workspace.augmentation if network.backbone is not None else None
+        optimizer = partial(self.build_optimizer, groups)
+        policy = workspace.trunk.policy
+        settings = (optimizer, policy, self.scheduler, self.seed, heard, self.mixup, self.place)
+        if dimensions:
+            return DimensionModule(dimensions, network, self.loss(), *settings)
+        return EmotionModule(network, self.loss(weight=weights), *settings)
+
+    def log_padding(self, train: Part) -> None:
+        """Say how much of what a trained backbone computes is padding."""
+        share = BatchOrder(train.samples, self.batch_size, self.seed).measure_padding()
+        log.info("padding is %.1f %% of the batches of an epoch", 100 * share)
+
+    def take_up(self, network: EmotionNetwork, folder: Path, validated: bool) -> None:
+        """Give the network the weights of the chosen epoch."""
+        state = torch.load(folder / f"{BEST if validated else LAST}.ckpt", weights_only=True)["state_dict"]
         network.load_weights({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
 
     def build_optimizer(self, groups: Callable[[float], list[dict[str, Any]]]) -> torch.optim.Optimizer:
@@ -195,43 +259,46 @@ class Training:
 
     def build_trainer(self, workspace: Workspace, validates: bool) -> pl.Trainer:
         """A Trainer that logs to the run, keeps its last epoch and, with validation, its best."""
-        stopping = dict(self.early_stopping or {})
-        callbacks: list[Callback] = [EpochLog(workspace)]
-        if validates:
-            best = keep_checkpoint(workspace, BEST, stopping["monitor"], stopping["mode"])
-            callbacks += [EarlyStopping(**stopping), best]
-        callbacks.append(keep_checkpoint(workspace, LAST))  # after the best, whose state it holds
+        callbacks = make_callbacks(workspace, self.early_stopping if validates else None, self.keep_checkpoints)
+        settings: dict[str, Any] = {"devices": self.devices}
+        if self.place.count > 1:
+            # Weights that get no gradient for a while (finetune=head_then_full) are no mistake.
+            unused = "ddp_find_unused_parameters_true"
+            strategy = unused if self.strategy in ("auto", "ddp") else self.strategy
+            settings |= {"strategy": strategy, "plugins": [LightningEnvironment()]}
+        elif self.processes > 1:
+            raise InputError(f"trainer.devices={self.devices}: this trains on one device", remedy="trainer.devices=1")
+        return self.make_trainer(
+            max_epochs=self.max_epochs, callbacks=callbacks, default_root_dir=workspace.folder, **settings
+        )
+
+    def make_trainer(self, **settings: Any) -> pl.Trainer:
+        """Lightning's Trainer, silent but for its progress."""
         return pl.Trainer(
-            max_epochs=self.max_epochs,
-            callbacks=callbacks,
             logger=False,
             enable_progress_bar=sys.stderr.isatty(),
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            default_root_dir=workspace.folder,
+            use_distributed_sampler=False,  # BatchOrder divides batches
+            **settings,
             **self.lightning,
         )
 
 
-class Checkpoint(ModelCheckpoint):
-    """Knows the best epoch after its folder was moved; Lightning's own forgets its score, and the next epoch wins."""
+def take_known(validation: Part, emotions: Sequence[str]) -> Part:
+    """Clips with emotions that the training part has.
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state up with its paths in the present folder."""
-
-        def move(path: str) -> str:
-            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
-
-        moved = {name: move(path) for name, path in state_dict.items() if name.endswith("_model_path")}
-        best = {move(path): score for path, score in state_dict["best_k_models"].items()}
-        super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": self.dirpath})
-
-
-def keep_checkpoint(workspace: Workspace, name: str, monitor: str | None = None, mode: str = "min") -> ModelCheckpoint:
-    """Write one checkpoint at the end of an epoch: of every epoch, or of the best by a monitor."""
-    return Checkpoint(
-        workspace.folder, name, monitor=monitor, mode=mode, save_on_train_epoch_end=True, enable_version_counter=False
-    )
+    Raises:
+        InputError: there are none.
+    """
+    known = validation.take(np.flatnonzero(np.isin(validation.emotions, emotions)))
+    if not len(known):
+        raise InputError(
+            "the validation part has none of the emotions of the training part",
+            expected=", ".join(emotions),
+            remedy="another split.seed, a larger split.validation_share, or trainer.early_stopping=null",
+        )
+    return known
 
 
 @contextmanager
@@ -243,15 +310,3 @@ def pass_interrupts() -> Iterator[None]:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
         raise
-
-
-class EpochLog(Callback):
-    """Hands the metrics of each epoch to the run."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log; the validation of the epoch lies before this."""
-        assert isinstance(pl_module, EmotionModule)
-        self.workspace.log_epoch(pl_module.summarise_epoch(), trainer.current_epoch)

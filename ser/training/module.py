@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,13 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ser import metrics, regression
 from ser.augmentation.mixup import Mixed, mix
+from ser.errors import InputError
 from ser.training.batches import Batch
+from ser.training.processes import ALONE, Place
 
 if TYPE_CHECKING:
     from ser.augmentation.base import Augmentation
@@ -29,10 +33,12 @@ class EmotionModule(pl.LightningModule):
         loss: logits [B, K] and targets, [B] in validation and [B] or shares [B, K] in training, to a number.
         optimizer: gives the optimizer of all weights that are ever trained.
         policy: of fine-tuning the backbone.
-        scheduler: optimizer to scheduler, stepped once an epoch; ``None`` for a constant rate.
+        scheduler: optimizer to scheduler; ``None`` for a constant rate. It is stepped once an epoch, or with every step
+            of the optimizer if it takes ``total_steps``, which it is then given.
         seed: of dropout, with the epoch, so that a resumed training draws what an uninterrupted one would.
         augmentation: varies the waveforms of every training batch; ``None`` for none, and with functionals.
         mixup: alpha of the mixing weights' Beta distribution; 0 mixes none.
+        place: of several processes that train together, this one.
     """
 
     def __init__(
@@ -45,6 +51,7 @@ class EmotionModule(pl.LightningModule):
         seed: int,
         augmentation: Augmentation | None = None,
         mixup: float = 0.0,
+        place: Place = ALONE,
     ) -> None:
         super().__init__()
         self.network = network
@@ -55,17 +62,47 @@ class EmotionModule(pl.LightningModule):
         self.seed = seed
         self.augmentation = augmentation
         self.mixup = mixup
+        self.place = place
         self._scores: dict[str, float] = {}
         self._rate = 0.0
         self._losses: dict[str, list[tuple[float, int]]] = {"train": [], "val": []}
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
     def configure_optimizers(self) -> Any:
-        """Optimizer and scheduler over all parameters that are trained."""
+        """Optimizer and scheduler over all parameters that are trained.
+
+        Raises:
+            InputError: a scheduler that watches the validation, where there is none.
+        """
         optimizer = self.make_optimizer()
         if self.make_scheduler is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
+        settings: dict[str, Any] = {}
+        given: dict[str, Any] = {}
+        if makes(self.make_scheduler, ReduceLROnPlateau):
+            watched = self.trainer.early_stopping_callback
+            if watched is None:
+                raise InputError(
+                    "scheduler: it watches what early stopping watches, but nothing is validated",
+                    remedy="choose another scheduler, or trainer.early_stopping",
+                )
+            settings["monitor"], given["mode"] = watched.monitor, watched.mode
+        total = inspect.signature(self.make_scheduler).parameters.get("total_steps")
+        if total is not None:
+            settings["interval"] = "step"
+            if total.default in (None, inspect.Parameter.empty):
+                given["total_steps"] = int(self.trainer.estimated_stepping_batches)
+        scheduler = self.make_scheduler(optimizer, **given)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **settings}}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step a scheduler, unless it watches a score.
+
+        Lightning steps those after it has written the checkpoint of the epoch, so that a resumed training would be a
+        step behind; :class:`ser.training.callbacks.EpochLog` steps them before.
+        """
+        if metric is None:
+            scheduler.step()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out weights that stay as the backbone's checkpoint has them."""
@@ -79,7 +116,7 @@ class EmotionModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed what the epoch draws."""
-        torch.manual_seed(self.seed + 1_000_003 * self.current_epoch)
+        torch.manual_seed(self.seed + 1_000_003 * self.current_epoch + 7_919 * self.place.rank)
         if self.network.backbone is not None:
             self.policy.begin_epoch(self.network.backbone, self.current_epoch)
         self._scores = {}
@@ -113,7 +150,8 @@ class EmotionModule(pl.LightningModule):
 
     def make_generator(self, index: int, purpose: int) -> torch.Generator:
         """What a training batch draws from, so that a resumed epoch draws what an uninterrupted one would."""
-        entropy = np.random.SeedSequence([self.seed, self.current_epoch, index, purpose]).generate_state(1, np.uint64)
+        share = index * self.place.count + self.place.rank
+        entropy = np.random.SeedSequence([self.seed, self.current_epoch, share, purpose]).generate_state(1, np.uint64)
         return torch.Generator().manual_seed(int(entropy[0] >> 1))
 
     def find_mixed_loss(self, mixed: Mixed) -> Tensor:
@@ -135,13 +173,17 @@ class EmotionModule(pl.LightningModule):
         return {"val/loss": "min", "val/uar": "max", "val/wa": "max"}
 
     def summarise_epoch(self) -> dict[str, float]:
-        """Metrics of the epoch: mean training loss, the rate it was reached with, and those of its validation."""
-        return {"train/loss": mean_loss(self._losses["train"]), "train/lr": self._rate, **self._scores}
+        """Metrics of the epoch: mean training loss, the rate it began with, and those of its validation."""
+        losses = self.place.gather(self._losses["train"])
+        return {"train/loss": mean_loss(losses), "train/lr": self._rate, **self._scores}
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the last epoch."""
+        """Forget the last epoch; all processes validate the network that the first one would save."""
         self._pairs.clear()
         self._losses["val"].clear()
+        if self.place.count > 1:  # each has batch statistics of its own
+            for statistic in self.buffers():
+                torch.distributed.broadcast(statistic, 0)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Collect loss and predictions of a validation batch."""
@@ -151,12 +193,13 @@ class EmotionModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """UAR and loss of the validation part; what early stopping watches."""
-        true, predicted = (torch.cat(column).numpy() for column in zip(*self._pairs, strict=True))
+        pairs = self.place.gather(self._pairs)
+        true, predicted = (torch.cat(column).numpy() for column in zip(*pairs, strict=True))
         classes = int(max(true.max(), predicted.max())) + 1
         counts = np.zeros((classes, classes), dtype=np.int64)
         np.add.at(counts, (true, predicted), 1)
         scores = {
-            "val/loss": mean_loss(self._losses["val"]),
+            "val/loss": mean_loss(self.place.gather(self._losses["val"])),
             "val/uar": float(metrics.uar(counts)),
             "val/wa": float(metrics.wa(counts)),
         }
@@ -194,11 +237,12 @@ class DimensionModule(EmotionModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Collect a validation batch."""
         outputs = self.network(batch.inputs, batch.lengths)
-        self._pairs.append((batch.targets, outputs.float()))
+        self._pairs.append((batch.targets.cpu(), outputs.float().cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Loss, CCC and mean absolute error of the validation part as a whole: batch means of a CCC are not its CCC."""
-        targets, outputs = (torch.cat(column) for column in zip(*self._pairs, strict=True))
+        pairs = self.place.gather(self._pairs)
+        targets, outputs = (torch.cat(column).to(self.device) for column in zip(*pairs, strict=True))
         sums = regression.sum_clips(targets.cpu().numpy(), self.scale.decode(outputs).cpu().numpy())
         ccc = regression.ccc(sums)
         scores = {
@@ -209,6 +253,12 @@ class DimensionModule(EmotionModule):
         }
         self.log_dict(scores)
         self._scores = scores
+
+
+def makes(factory: Callable[..., Any], kind: type) -> bool:
+    """Whether a class, or a class with some of its arguments, is of a kind."""
+    made = getattr(factory, "func", factory)
+    return isinstance(made, type) and issubclass(made, kind)
 
 
 def mean_loss(losses: list[tuple[float, int]]) -> float:

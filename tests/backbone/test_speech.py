@@ -85,7 +85,7 @@ def test_networks_train_and_can_be_copied(network):
     hidden, _ = network(batch, lengths)
     sum(state.square().mean() for state in hidden).backward()
     without = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
-    # The key bias shifts all attention logits of a query alike; WavLM's gate is the exception that uses hidden states.
+    # A bias of the keys adds the same to all that a query attends to, which changes nothing.
     assert [name for name in without if "k_proj.bias" not in name] == []
     front = {id(weight) for module in network.front_end for weight in module.parameters()}
     trunk = {id(weight) for module in network.blocks for weight in module.parameters()}
@@ -188,3 +188,15 @@ def test_perturbed_networks_are_other_networks():
     network = make_backbone("tiny_wavlm").build()
     before = hash_parameters(network)
     assert hash_parameters(perturb(network)) != before
+
+
+@each
+@torch.inference_mode()
+def test_networks_run_in_mixed_precision(network):
+    batch, lengths = pad(make_waves([4000, 2500]))
+    expected, frames = network(batch, lengths)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = network(batch, lengths)
+    for one, other in zip(found, expected, strict=True):
+        length = int(frames[1])
+        assert torch.cosine_similarity(one[1, :length].float().flatten(), other[1, :length].flatten(), dim=0) > 0.99

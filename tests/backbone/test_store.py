@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser.backbone.store import FeatureStore
+from ser.backbone.store import FeatureStore, load_row
 
 IDENTITY = {"extractor": "test", "dim": 3}
 BEGIN = "import sys, numpy as np; from ser.backbone.store import FeatureStore\n"
@@ -109,6 +109,33 @@ def test_writing_again_replaces(store):
     store.write(DIGESTS[0], np.zeros(3))
     store.write(DIGESTS[0], np.ones(3))
     assert store.read([DIGESTS[0]])[0].tolist() == [1, 1, 1]
+
+
+def test_variants_of_a_clip_are_there_together_or_not_at_all(store):
+    several = FeatureStore(store.folder.parent, IDENTITY, variants=3)
+    with pytest.raises(ValueError, match="2 arrays of a clip that has 3"):
+        several.write(DIGESTS[0], np.zeros(2), np.zeros(4))
+    several.write(DIGESTS[0], np.zeros(2), np.zeros(4), np.zeros(6))
+    assert [len(several.read(DIGESTS[:1], variant)[0]) for variant in range(3)] == [2, 4, 6]
+    for first in (0, 1):  # as where a writer was killed after these
+        several.find_path(DIGESTS[1], first).parent.mkdir(parents=True, exist_ok=True)
+        np.save(several.find_path(DIGESTS[1], first), np.zeros(2))
+    assert several.find_missing(DIGESTS[:2]) == DIGESTS[1:2]
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (1, 2), (7,)])
+def test_one_row_is_read_without_the_others(store, shape):
+    array = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    store.write(DIGESTS[0], array)
+    for row in range(-shape[0], shape[0]):
+        (found,) = store.load(DIGESTS[:1], lambda path, row=row: load_row(path, lambda count: row % count))
+        np.testing.assert_array_equal(found, array[row])
+
+
+def test_a_record_lies_beside_the_features(store):
+    assert store.read_record() == {}
+    store.write_record({"source": "somewhere", "parameters": 7})
+    assert FeatureStore(store.folder.parent, IDENTITY).read_record() == {"source": "somewhere", "parameters": 7}
 
 
 @pytest.mark.parametrize("other", [{**IDENTITY, "dim": 4}, {**IDENTITY, "version": "2"}, {"extractor": "test"}])

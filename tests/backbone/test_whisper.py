@@ -136,3 +136,13 @@ def test_whisper_tiny_en():
     waves = make_waves([16000, 9000])
     for found, wave in zip(read(network, waves, 100), waves, strict=True):
         torch.testing.assert_close(found, read(network, [wave])[0], atol=2e-4, rtol=1e-4)
+
+
+@each
+@torch.inference_mode()
+def test_networks_run_in_mixed_precision(network):
+    batch, lengths = pad(make_waves([8000, 5000]))
+    expected, _ = network(batch, lengths)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = network(batch, lengths)
+    assert torch.cosine_similarity(found[-1][0].float().flatten(), expected[-1][0].flatten(), dim=0) > 0.99

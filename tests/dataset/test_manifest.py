@@ -65,20 +65,41 @@ def test_an_empty_frame_is_refused():
     assert "empty" in refuse(make_frame().iloc[:0])
 
 
-@pytest.mark.parametrize("column", ["clip", "path", "emotion", "label", "speaker"])
+@pytest.mark.parametrize("column", ["clip", "path", "label", "speaker"])
 def test_a_missing_column_is_named_with_those_there_are(column):
     message = refuse(make_frame().drop(columns=column))
     assert f"no column {column}" in message
     assert "found" in message and "dataset.columns" in message
 
 
-@pytest.mark.parametrize("column", ["path", "emotion", "label", "speaker"])
+@pytest.mark.parametrize("column", ["path", "label", "speaker"])
 @pytest.mark.parametrize("gap", [None, np.nan, "", "  "])
 def test_a_gap_in_a_required_column_names_column_and_clip(column, gap):
     frame = make_frame()
     frame.loc[2, column] = gap
     message = refuse(frame)
     assert f"{column} is missing in 1 of 4 rows" in message and "c2" in message and "c1" not in message
+
+
+@pytest.mark.parametrize("gap", [None, np.nan, "", "  "])
+def test_clips_without_an_emotion_are_refused_where_emotions_are_asked_for(gap):
+    frame = make_frame()
+    frame.loc[2, "emotion"] = gap
+    manifest = Manifest("mine", frame)
+    assert manifest.frame["emotion"].isna().tolist() == [False, False, True, False]
+    assert manifest.emotions == sorted(set(make_frame()["emotion"])) and manifest.counts().to_numpy().sum() == 3
+    with pytest.raises(InputError, match=r"emotion is missing in 1 of 4 rows: c2"):
+        manifest.require_emotions()
+    Manifest("mine", make_frame()).require_emotions()
+
+
+def test_a_corpus_without_emotions():
+    manifest = Manifest("mine", make_frame(arousal=[1, 2, 3, 4]).drop(columns=["emotion", "label"]))
+    assert manifest.emotions == [] and manifest.frame[["emotion", "label"]].isna().all(axis=None)
+    with pytest.raises(InputError, match=r"(?s)no clip has an emotion.*found clip, path, speaker, arousal.*\[arousal"):
+        manifest.require_emotions()
+    with pytest.raises(InputError, match="some of none: no clip has an emotion"):
+        manifest.with_emotions(["anger"])
 
 
 @pytest.mark.parametrize(

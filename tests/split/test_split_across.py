@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ser.dataset.manifest import Manifest
+from ser.errors import InputError
 from ser.split import Holdout, LeaveOneGroupOut
 from ser.split.across import split_across
 
@@ -35,6 +36,15 @@ def test_a_corpus_on_both_sides_is_divided_and_one_only_tested_is_scored_whole(m
         assert (frame["dataset"].iloc[fold.train] == "two").sum() == 16
         assert set(frame["speaker"].iloc[fold.test][frame["dataset"].iloc[fold.test] == "one"]) == {fold.name}
     assert any("scored whole by the models of all 4 folds" in note for note in split.notes)
+
+
+def test_corpora_without_emotions_are_divided_for_numbers(manifest):
+    bare = Manifest(manifest.name, manifest.frame.drop(columns=["emotion", "label"]))
+    for train, folds in ((["one", "two"], 4), (["two"], 1)):
+        split = split_across(LeaveOneGroupOut(), bare, train, ["one", "three"], validation=False, emotions=False)
+        assert len(split.folds) == folds
+    with pytest.raises(InputError, match="has no emotion"):
+        split_across(Holdout(), bare, ["one"], ["two"], validation=False)
 
 
 def test_without_a_common_corpus_there_is_one_fold(manifest):

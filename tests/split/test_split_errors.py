@@ -11,7 +11,8 @@ from ser.dataset.manifest import Manifest
 from ser.errors import InputError, LeakError
 from ser.split import Fixed, FromFile, Holdout, KFold, LeaveOneGroupOut, Official
 from ser.split.fixed import match_speakers
-from ser.split.fold import sort_names
+from ser.split.fold import sort_names, tabulate_split
+from ser.split.training import take_fraction
 
 
 def refuse(splitter, manifest, *words, validation=False, error=InputError):
@@ -99,6 +100,19 @@ def test_training_parts_need_two_emotions():
     refuse(Official(), Manifest("t", frame), "no official train part (only test)")
     refuse(Fixed(train_speakers=["a", "b", "c"]), table, "test part", "empty")
     refuse(Fixed(test_speakers=["a", "b", "c"]), table, "training part", "empty")
+
+
+def test_numbers_need_no_emotions():
+    table = build_manifest({"a": {"anger": 3}, "b": {"anger": 3, "fear": 3}, "c": {"anger": 3}})
+    assert LeaveOneGroupOut().split(table, True, emotions=False).notes == []
+    refuse(LeaveOneGroupOut(), Manifest("t", table.frame.drop(columns=["emotion", "label"])), "has no emotion")
+    bare = Manifest("t", table.frame.drop(columns=["emotion", "label"]))
+    split = LeaveOneGroupOut().split(bare, True, emotions=False)
+    assert [note for note in split.notes if "emotion is missing for every clip" not in note] == []
+    assert len(tabulate_split(bare.frame, split)) == 3 * len(bare)
+    assert len(take_fraction(bare.frame, split, 0.5, 0).train) < len(bare)
+    with pytest.raises(InputError, match="training part of fold fixed is empty"):
+        Fixed(test_speakers=["a", "b", "c"]).split(bare, False, emotions=False)
 
 
 def test_groups_that_share_speakers_are_refused(emodb):

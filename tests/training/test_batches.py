@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.audio.prepare import Preparation
+from ser.errors import InputError
 from ser.head.data import Part
-from ser.training.batches import make_loader
+from ser.training.batches import BatchOrder, make_loader
+from ser.training.processes import Place
 
 EMOTIONS = ("anger", "neutral", "sadness")
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 7), st.integers(1, 20))
@@ -30,8 +33,64 @@ def test_every_clip_once_in_batches_of_nearly_equal_size(build_part, size, seed,
     batches, loader = list_batches(part, batch_size, seed, epoch)
     assert sorted(row for rows in batches for row in rows) == list(range(len(part)))
     lengths = [len(rows) for rows in batches]
-    assert max(lengths) <= batch_size and max(lengths) - min(lengths) <= 1
-    assert len(loader) == len(batches)
+    assert max(lengths) - min(lengths) <= 1 and len(loader) == len(batches)
+    assert max(lengths) <= batch_size or (batch_size, max(lengths)) == (2, 3), "three together rather than one alone"
+    assert min(lengths) > 1 or batch_size == 1
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+@pytest.mark.parametrize(("clips", "size", "count"), [(30, 8, 2), (31, 8, 2), (31, 3, 3), (7, 4, 4), (2, 2, 2)])
+def test_processes_divide_every_batch(clips, size, count, seed):
+    samples = np.random.default_rng(1).integers(100, 1000, clips)
+    whole = BatchOrder(samples, size, seed)
+    shares = [list(BatchOrder(samples, size, seed, Place(rank, count))) for rank in range(count)]
+    assert {len(share) for share in shares} == {len(BatchOrder(samples, size, seed, Place(0, count)))}
+    for parts in zip(*shares, strict=True):
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1 and min(map(len, parts)) > 0
+    assert sorted(row for share in shares for batch in share for row in batch) == list(range(clips))
+    if len(shares[0]) == len(whole):
+        joined = [sorted(row for part in parts for row in part) for parts in zip(*shares, strict=True)]
+        assert joined == [sorted(batch) for batch in whole], "each step sees the clips that one process would"
+
+
+def test_fewer_clips_than_devices_are_refused():
+    with pytest.raises(InputError, match=r"3 clips cannot be divided among 4 devices"):
+        BatchOrder(np.array([5, 6, 7]), 8, 0, Place(0, 4))
+
+
+def test_batches_have_little_padding_and_ever_new_company():
+    draw = np.random.default_rng(0)
+    samples = np.round(16000 * np.exp(draw.normal(1, 0.35, 360))).astype(int)  # like an acted corpus
+    for size in (8, 32, 64):
+        order = BatchOrder(samples, size, 1)
+        assert order.measure_padding() < 0.6 * measure_padding(
+            np.array_split(draw.permutation(360), len(order)), samples
+        )
+        met = []
+        for epoch in range(8):
+            order.set_epoch(epoch)
+            met.append(np.zeros((360, 360)))
+            for batch in order:
+                met[-1][np.ix_(batch, batch)] = 1
+        again = np.mean([(a * b).sum() / a.sum() for a, b in itertools.pairwise(met)])
+        assert again < 0.55, "with few batches as well"
+
+
+def measure_padding(batches, samples):
+    return 1 - samples.sum() / sum(len(batch) * samples[batch].max() for batch in batches)
+
+
+def test_no_length_comes_earlier_or_costs_more():
+    samples = np.random.default_rng(0).integers(1000, 9000, 200)
+    order, places = BatchOrder(samples, 10, 3), np.zeros(200)
+    for epoch in range(300):
+        order.set_epoch(epoch)
+        for place, batch in enumerate(order):
+            places[batch] += place / 300
+    assert abs(np.corrcoef(places, samples)[0, 1]) < 0.2 and np.ptp(places) < 4, "of 20 batches; chance alone gives 2"
+    shares = [BatchOrder(samples, 10, 3, Place(rank, 2)) for rank in range(2)]
+    costs = [sum(samples[batch].max() * len(batch) for batch in share) for share in shares]
+    assert abs(costs[0] / costs[1] - 1) < 0.05
 
 
 @given(seed=st.integers(0, 99), epoch=st.integers(0, 9))

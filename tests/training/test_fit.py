@@ -135,9 +135,9 @@ def test_the_best_epoch_on_validation_is_kept(parts, tmp_path):
     head = NetworkHead(seed=1)
     options = {"optimizer": partial(torch.optim.SGD, lr=3.0), "scheduler": None, "gradient_clip_val": None}
     model = fit(
-        tmp_path / "run", *parts, log, head, early_stopping=STOPPING | {"patience": 50}, max_epochs=8, **options
+        tmp_path / "run", *parts, log, head, early_stopping=STOPPING | {"patience": 50}, max_epochs=6, **options
     )
-    scores = [log.epochs[epoch]["val/uar"] for epoch in range(8)]
+    scores = [log.epochs[epoch]["val/uar"] for epoch in range(6)]
     found = model.predict(parts[1])
     recall = [(found.predicted[parts[1].emotions == e] == e).mean() for e in model.emotions]
     assert np.mean(recall) == pytest.approx(max(scores))

@@ -1,0 +1,1 @@
+"""Search for good settings on validation data: what may vary, who proposes, what came of it."""

@@ -1,0 +1,64 @@
+"""What a configuration that was read from a run may create: classes of this package and of the libraries it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ser.errors import InputError
+
+#: Packages whose classes a ``_target_`` may name. Their classes only: functions of torch and modules that they import
+#: can load code from anywhere.
+TRUSTED = ("ser", "sklearn", "torch.nn", "torch.optim", "torch_audiomentations")
+
+
+def check_targets(settings: Any, source: str) -> None:
+    """Refuse settings that would run anything else.
+
+    Args:
+        settings: of a configuration, or a whole one.
+        source: where they are from, for the message.
+
+    Raises:
+        InputError: a name that is no class of :data:`TRUSTED`.
+    """
+    for target in list_targets(settings):
+        if not is_trusted(target):
+            raise InputError(
+                f"{source}: it would run {target}",
+                expected="classes of " + ", ".join(TRUSTED),
+                remedy="give that command itself, rather than run=…, if you trust it",
+            )
+
+
+def is_trusted(target: str) -> bool:
+    """Whether a name is that of a class which a trusted package defines; imports nothing else."""
+    if not _lies_in(target):
+        return False
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError):  # also of a name with more dots than modules
+        return False
+    # What a module imports from elsewhere can be reached through it; it says itself where it is from.
+    return isinstance(found, type) and _lies_in(found.__module__)
+
+
+def list_targets(settings: Any) -> Iterator[str]:
+    """All names of objects in settings."""
+    plain = OmegaConf.to_container(settings) if OmegaConf.is_config(settings) else settings
+    if isinstance(plain, Mapping):
+        if "_target_" in plain:
+            yield str(plain["_target_"])
+        for value in plain.values():
+            yield from list_targets(value)
+    elif isinstance(plain, list | tuple):
+        for value in plain:
+            yield from list_targets(value)
+
+
+def _lies_in(name: str) -> bool:
+    return any(name.startswith(f"{package}.") for package in TRUSTED)
