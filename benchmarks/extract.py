@@ -7,10 +7,11 @@ files and keep the mean of every layer's frames in memory.
 - *one file at a time*: each file by itself through the same network.
 - *one file at a time, feature extractor* (Whisper only): as the documentation of transformers has it; its feature
   extractor pads each clip with silence to 30 s.
-- *batches in the order of the files*: padded to the longest clip of each batch.
-- *batches padded to the longest clip*: of the corpus, as loaders with a fixed length do (or to ``--seconds``).
-- *network alone*: batches as long as ``ser``'s on average, but without any padding, from memory; nothing is read, pooled
-  or written. What is lost against this is all that is not the network.
+- *batches in the order of the files*: padded to the longest clip of each batch, the network told the lengths.
+- *batches padded to one length*: to the corpus's longest clip (or ``--seconds``), as loaders with a fixed length do,
+  which take the zeros for sound.
+- *network alone*: batches as long as ``ser``'s on average, but without any padding, from memory; nothing is read,
+  pooled or written. What is lost against this is all that is not the network.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def parse_arguments() -> argparse.Namespace:
     data = os.environ.get("SER_DATA")
     root = Path(data, "emodb") if data else None
     parser.add_argument("--root", type=Path, default=root, help="folder of a corpus (default: $SER_DATA/emodb)")
-    parser.add_argument("--backbone", default="whisper_tiny_en", help="a choice of conf/backbone (default: %(default)s)")
+    parser.add_argument(
+        "--backbone", default="whisper_tiny_en", help="a choice of conf/backbone (default: %(default)s)"
+    )
     parser.add_argument("--every", type=int, default=1, help="take one file in so many (default: 1)")
     parser.add_argument("--seconds", type=float, help="fixed length of padded clips (default: the longest clip's)")
     parser.add_argument("--threads", type=int, default=1, help="of each side (default: 1)")
@@ -163,7 +166,7 @@ class Sides:
             batch = torch.zeros(len(clips), width or max(map(len, clips)))
             for row, clip in zip(batch, clips, strict=True):
                 row[: len(clip)] = torch.from_numpy(clip)
-            hidden, lengths = self.network(batch, torch.tensor([len(clip) for clip in clips]))
+            hidden, lengths = self.network(batch, torch.tensor([width or len(clip) for clip in clips]))
             for index, length in enumerate(lengths.tolist()):
                 found.append(torch.stack([frames[index, :length].mean(0) for frames in hidden]).numpy())
         return found
@@ -188,7 +191,6 @@ class Sides:
             hidden = encoder(inputs, output_hidden_states=True).hidden_states
             found.append(torch.stack([frames[0, : -(-len(clip) // 320)].mean(0) for frames in hidden]).numpy())
         return found
-
 
 
 def measure(sides: dict[str, tuple[Callable[[], Any], int]], repeats: int) -> dict[str, list[tuple[float, float]]]:

@@ -37,10 +37,14 @@ def compose(overrides: Sequence[str] = (), stage: str = "train") -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(find_shipped("conf")), version_base="1.3", job_name=stage):
         config = compose_hydra(stage, overrides=permit_own_keys(overrides), return_hydra_config=True)
-        choices = dict(config.hydra.runtime.choices)
+        choices, named = dict(config.hydra.runtime.choices), list(config.hydra.overrides.task)
         with open_dict(config):
             del config["hydra"]
-        return complete(config, choices, lambda group, name: compose_hydra(stage, overrides=[f"{group}={name}"])[group])
+
+        def load_choice(group: str, name: str) -> DictConfig:
+            return compose_hydra(stage, overrides=[f"{group}={name}"])[group]
+
+        return complete(config, choices, load_choice, named)
 
 
 def permit_own_keys(arguments: Sequence[str]) -> list[str]:
@@ -53,14 +57,23 @@ def permit_own_keys(arguments: Sequence[str]) -> list[str]:
     return [f"++{argument}" if is_free(argument) else argument for argument in arguments]
 
 
-def complete(config: DictConfig, choices: Mapping[str, object], load_choice: LoadChoice) -> DictConfig:
+def complete(
+    config: DictConfig, choices: Mapping[str, object], load_choice: LoadChoice, overrides: Sequence[str] = ()
+) -> DictConfig:
     """Add what Hydra does not: the name of each group's choice, what ``auto`` means, the corpora named in ``data``.
+
+    Where ``run`` names a finished run, its configuration with what the command changes (:mod:`ser.extend`).
 
     Args:
         config: as composed.
         choices: group → choice, as Hydra knows them.
         load_choice: composes one choice of a group.
+        overrides: those that the configuration was composed with.
     """
+    if config.get("run"):
+        from ser.extend import compose_extension
+
+        return compose_extension(config, overrides)
     named = {str(k): v for k, v in choices.items() if not str(k).startswith("hydra") and "/" not in str(k)}
     with open_dict(config):
         config.choices = named

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from ser.errors import InputError
 from ser.language.runs import find_files
 from ser.results import CHECKPOINTS, read_json
-from ser.tracking.key import WITHOUT_EFFECT
+from ser.tracking.key import WITHOUT_EFFECT, hash_run
 from ser.trust import check_targets
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,8 @@ def compose_extension(config: DictConfig, overrides: Sequence[str]) -> DictConfi
     origin = Origin.find(str(config.run), config)
     extended = origin.config.copy()
     for name in PRESENT:
-        extended[name] = OmegaConf.to_container(OmegaConf.create({name: config[name]}), resolve=True)[name]  # type: ignore[index,call-overload]
+        value = config[name]
+        extended[name] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     names = [item.key_or_group for item in OverridesParser.create().parse_overrides(list(overrides))]
     for name in names:
         check_change(name)
@@ -99,7 +100,9 @@ def compose_extension(config: DictConfig, overrides: Sequence[str]) -> DictConfi
             OmegaConf.update(extended, name, OmegaConf.select(config, name), merge=False)
     before, after = origin.config.trainer.max_epochs, extended.trainer.max_epochs
     if after < before or (after == before and not any(name.startswith("trainer.early_stopping") for name in names)):
-        raise InputError(f"run={config.run}: it had trainer.max_epochs={before}", remedy="pass trainer.max_epochs=<more>")
+        raise InputError(
+            f"run={config.run}: it had trainer.max_epochs={before}", remedy="pass trainer.max_epochs=<more>"
+        )
     if OmegaConf.select(origin.config, "scheduler.T_max") or "warmup" in (origin.config.get("scheduler") or {}):
         log.warning("the learning rate followed a course of %d epochs; it goes on as the scheduler sees fit", before)
     extended.run = {"key": origin.key, "run_id": origin.run_id, "folder": str(origin.folder)}
@@ -117,16 +120,27 @@ def check_change(name: str) -> None:
         )
 
 
-def check_same(origin: Mapping[str, Any], key: str) -> None:
+def read_config(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved configuration of the run that is extended, as plain containers."""
+    plain = OmegaConf.to_container(OmegaConf.load(Path(origin["folder"]) / CONFIG))
+    assert isinstance(plain, dict)
+    return {str(name): value for name, value in plain.items()}
+
+
+def check_same(
+    origin: Mapping[str, Any], effective: Mapping[str, Any], data: str, split: str, extractor: Mapping[str, Any]
+) -> None:
     """Refuse to go on with other data than the run had.
 
     Args:
         origin: ``run`` of an extended configuration.
-        key: what the run's configuration has for a key with the data, the split, the weights and the code of today.
+        effective: what decides the result in the configuration of the run that is extended.
+        data, split, extractor: those of today, as :func:`ser.tracking.key.hash_run` takes them.
 
     Raises:
-        InputError: it is not the run's.
+        InputError: with them, that configuration has another key than the run.
     """
+    key = hash_run(effective, data, split, extractor)
     if key != origin["key"]:
         raise InputError(
             f"run={origin['run_id']}: its data, split, weights or version are no longer what they were",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +31,12 @@ HISTORY_COLUMNS = ["fold", "epoch", "metric", "value"]
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold leaves: predictions of its test and validation parts, and the course of its training."""
+    """What a fold leaves: predictions of its test and validation parts, the course and the size of what was trained."""
 
     test: pd.DataFrame
     validation: pd.DataFrame
     history: pd.DataFrame
+    parameters: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ def fit_model(recipe: Recipe, train: Part, validation: Part | None, workspace: W
         return recipe.head.load(workspace.folder, recipe.trunk)
     model = recipe.head.fit(train, validation, workspace)
     model.save(workspace.folder)
-    write_json(workspace.folder / FITTED, {"emotions": list(model.emotions)})
+    network = getattr(model, "network", None)
+    counts = {} if network is None else {"parameters": network.count_parameters()}
+    write_json(workspace.folder / FITTED, {"emotions": list(model.emotions), **counts})
     return model
 
 
@@ -124,6 +127,7 @@ def read_fold(folder: Path) -> FoldResult:
         test=pd.read_parquet(folder / TEST),
         validation=pd.read_parquet(validation) if validation.is_file() else pd.DataFrame(),
         history=read_history(history) if history.is_file() else pd.DataFrame(columns=HISTORY_COLUMNS),
+        parameters=read_json(folder / FITTED).get("parameters", {}),
     )
 
 

@@ -86,7 +86,8 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
 
     def task(config: DictConfig) -> None:
         try:
-            run_job(stage, complete(config, HydraConfig.get().runtime.choices, load_choice))
+            settings = HydraConfig.get()
+            run_job(stage, complete(config, settings.runtime.choices, load_choice, settings.overrides.task))
         except MISTAKES as error:  # kept from Hydra, which would print a line of its own about it
             mistakes.append(error)
 

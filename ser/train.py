@@ -25,6 +25,7 @@ from ser.audio.prepare import Preparation
 from ser.corpus import Corpus, read_corpora
 from ser.dataset.target import list_dimensions
 from ser.errors import InputError
+from ser.extend import bring_checkpoints, check_same, read_config
 from ser.fold import Recipe, run_fold
 from ser.gather import gather_clips, gather_copies, make_augmentation
 from ser.head.data import Head
@@ -114,7 +115,11 @@ def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | No
     for note in split.notes:
         log.warning(note)
     effective = select_effective(resolve(config), choices.head.uses_trainer)
-    key = hash_run(effective, corpus.fingerprint, hash_split(corpus, split), identify(choices))
+    rest = (corpus.fingerprint, hash_split(corpus, split), identify(choices))
+    key = hash_run(effective, *rest)
+    origin = config.get("run")
+    if origin:
+        check_same(origin, select_effective(read_config(origin), choices.head.uses_trainer), *rest)
     with hold(Path(config.paths.cache) / "locks" / f"{key}.lock"):
         known = choices.tracker.find(key) if config.resume else None
         if get_state(known) == "finished":
@@ -124,10 +129,12 @@ def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | No
             return Outcome("skipped", known.info.run_id, key, read_json(folder / "metrics.json"))
         killed = known if get_state(known) == "running" else None
         start_folder(folder, key, killed.data.tags.get("ser.run_dir") if killed else None)
+        if origin:
+            bring_checkpoints(origin, folder)
         run = choices.tracker.start(
             name_run(config, labels),
             params={**config.choices, **flatten(effective)},
-            tags=make_tags(key, corpus, folder, parent, labels),
+            tags=make_tags(key, corpus, folder, parent, labels) | ({"ser.extends": origin.run_id} if origin else {}),
             resume=killed,
         )
         try:
@@ -175,6 +182,7 @@ def evaluate(
         tables["validation.parquet"] = complete_predictions(validation, run.run_id, key, "val")
         scores |= judge.score_sets({"val": tables["validation.parquet"]}, "val")
     scores |= {"audio/skipped": float(corpus.skipped), "audio/excluded": float(corpus.excluded)}
+    scores |= {f"parameters/{name}": float(count) for name, count in folds[0].parameters.items()}
     scores |= {"seconds": time.perf_counter() - began}
     records = {
         "dataset.json": corpus.describe(),

@@ -109,7 +109,7 @@ def freeze_above(network: nn.Module, layer: Any) -> None:
     blocks = list(network.blocks)  # type: ignore[arg-type]
     if layer == "mix" or network.depth != len(blocks) + 1:
         return
-    for block in blocks[layer % network.depth :]:  # type: ignore[operator]
+    for block in blocks[layer % network.depth :]:
         block.requires_grad_(False)
     if not any(weight.requires_grad for weight in network.parameters()):
         raise InputError(

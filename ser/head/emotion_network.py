@@ -57,6 +57,22 @@ def make_reader(shape: Shape, trunk: Trunk) -> tuple[nn.Module | None, nn.Module
     return None, StoredVectors(shape.sizes[0] if len(shape.sizes) == 2 else 0), shape.sizes[-1]
 
 
+def find_frame_spread(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`ser.head.data.find_spread` over the frames of all clips; one clip at a time, for they may lie on disk.
+
+    Means and sums of squares are joined as Chan, Golub and LeVeque (1983) do.
+    """
+    count, mean, squares = 0, np.zeros(features[0].shape[1:]), np.zeros(features[0].shape[1:])
+    for clip in features:
+        frames = np.asarray(clip, dtype=np.float64)
+        own, joint = frames.mean(0), count + len(frames)
+        squares += np.square(frames - own).sum(0) + np.square(own - mean) * (count * len(frames) / joint)
+        mean += (own - mean) * (len(frames) / joint)
+        count = joint
+    deviation = np.sqrt(squares / count)
+    return mean, np.where(deviation > 1e-8 * np.maximum(1, np.abs(mean)), deviation, 1)
+
+
 class TargetScale(nn.Module):
     """Ratings [N, D] to the scale that a network predicts, mean 0 and deviation 1 in training, and back.
 
@@ -125,10 +141,18 @@ class EmotionNetwork(nn.Module):
         return int(getattr(self.backbone, "rate", 0))
 
     def standardise(self, features: np.ndarray) -> None:
-        """Take mean and standard deviation from training features, over clips and frames; a constant is only centred."""
-        mean, scale = find_spread(np.concatenate(list(features)) if features.dtype == object else features)
+        """Take mean and standard deviation of training features over clips and frames; a constant is only centred."""
+        mean, scale = find_frame_spread(features) if features.dtype == object else find_spread(features)
         self.mean = torch.as_tensor(mean, dtype=torch.float32)
         self.scale = torch.as_tensor(scale, dtype=torch.float32)
+
+    def count_parameters(self) -> dict[str, int]:
+        """How many numbers ``total`` it has, a backbone that is trained included, and how many are ``trainable``."""
+        sizes = {name: weight.numel() for name, weight in self.named_parameters()}
+        return {
+            "total": sum(sizes.values()),
+            "trainable": sum(size for name, size in sizes.items() if name not in self.untrained),
+        }
 
     def select_weights(self) -> dict[str, Tensor]:
         """What a model must keep to be built again on top of its backbone's checkpoint."""

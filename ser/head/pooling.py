@@ -228,17 +228,3 @@ class LayerMix(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Mix."""
         return torch.tensordot(hidden.movedim(1, -1), self.weights, dims=1)
-
-
-class MeanPooling(StatisticsPooling):
-    """To be deleted."""
-
-    def __init__(self) -> None:
-        super().__init__(["mean"])
-
-
-class MeanStdPooling(StatisticsPooling):
-    """To be deleted."""
-
-    def __init__(self) -> None:
-        super().__init__(["mean", "std"])

@@ -126,11 +126,13 @@ class Emotion:
         started = read_json(self.folder / LANGUAGE).get("source")
         own = make_own(self.config.backbone)
         policy = make_own(self.config.finetune)
-        network = policy.apply((start_from(own, started) if started else own).build())
+        begun = start_from(own, started) if started else own
+        network = policy.apply(begun.build())
         saved = torch.load(self.folder / CHECKPOINTS / f"fold-{self.fold}" / WEIGHTS, weights_only=True)
         mine = {name.removeprefix("backbone."): value for name, value in saved.items() if name.startswith("backbone.")}
         load_trained(network, mine, self.run)
-        save_encoder(merge_adapters(network), folder)
+        settings = begun.checkpoint.read_preprocessor() if begun.checkpoint else {}
+        save_encoder(merge_adapters(network), settings, folder)
         write_json(folder / LANGUAGE, {"key": self.key, "heard": write_heard(self.list_heard(backbone))})
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def save_recogniser(recogniser: Recogniser, vocabulary: Vocabulary, folder: Path) -> None:
     """Write a model that ``AutoModelForCTC`` and ``AutoProcessor`` of transformers load."""
-    from transformers import AutoModelForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor
+    from transformers import AutoModelForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
     silence_progress()
     network = merge_adapters(recogniser.backbone)
@@ -37,24 +37,33 @@ def save_recogniser(recogniser: Recogniser, vocabulary: Vocabulary, folder: Path
     model.save_pretrained(folder)
     names = {"pad_token": BLANK, "bos_token": BEGIN, "eos_token": END, "unk_token": UNKNOWN}
     (folder / "vocab.json").write_text(json.dumps(vocabulary.tokens, ensure_ascii=False) + "\n", encoding="utf-8")
-    Wav2Vec2CTCTokenizer(folder / "vocab.json", word_delimiter_token=SPACE, **names).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(
+    tokenizer = Wav2Vec2CTCTokenizer(folder / "vocab.json", word_delimiter_token=SPACE, **names)
+    extractor = Wav2Vec2FeatureExtractor(
         sampling_rate=network.rate,
         do_normalize=network.normalise,
         # Networks with group normalisation were trained without attention masks.
         return_attention_mask=getattr(config, "feat_extract_norm", "layer") == "layer",
-    ).save_pretrained(folder)
+    )
+    extractor.save_pretrained(folder)  # as transformers before version 5 reads it
+    Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
 
 
-def save_encoder(network: Any, folder: Path) -> None:
-    """Write the encoder of a backbone's network alone, and how clips reach it."""
+def save_encoder(network: Any, settings: Mapping[str, Any], folder: Path) -> None:
+    """Write the encoder of a backbone's network alone.
+
+    Args:
+        network: with a model of transformers in it.
+        settings: how clips reach it, as the checkpoint it started from has them.
+        folder: where to.
+    """
+    from transformers import PreTrainedModel
+
     silence_progress()
     folder.mkdir(parents=True, exist_ok=True)
-    network.model.save_pretrained(folder)
-    settings: dict[str, Any] = {"sampling_rate": network.rate}
-    if hasattr(network, "normalise"):
-        settings["do_normalize"] = network.normalise
-    write_json(folder / "preprocessor_config.json", settings)
+    encoder = next(module for module in network.children() if isinstance(module, PreTrainedModel))
+    encoder.save_pretrained(folder)
+    own = {"do_normalize": network.normalise} if hasattr(network, "normalise") else {}
+    write_json(folder / "preprocessor_config.json", {"sampling_rate": network.rate, **settings, **own})
 
 
 def silence_progress() -> None:

@@ -126,7 +126,7 @@ def choose_by_split(config: DictConfig, manifest: Manifest, validates: bool) -> 
     if config.speakers or config.validation_speakers:
         raise InputError("speakers are named and a split is chosen", expected="one of the two")
     splitter: Splitter = instantiate(config.split)
-    folds = splitter.split(manifest, validates).folds
+    folds = splitter.split(manifest, validates, emotions=False).folds
     if len(folds) > 1:
         raise InputError(
             f"split={config.choices.split}: {len(folds)} folds, whose training parts together are everyone",

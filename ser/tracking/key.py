@@ -15,6 +15,7 @@ WITHOUT_EFFECT = (
     "choices",
     "paths",
     "tracking",
+    "hparams_search",
     "resume",
     "report",
     "metrics",
@@ -24,6 +25,8 @@ WITHOUT_EFFECT = (
     "dataset.jobs",
     "dataset.variant.root",
     "dataset.variant.map",
+    "run.folder",  # of the run that is extended; its key counts
+    "run.run_id",
     "head.class_weight",  # the default of class_weight, which counts
     "split.path",
     "backbone.source",  # a backbone names the contents of its checkpoint
@@ -31,6 +34,7 @@ WITHOUT_EFFECT = (
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_workers",
+    "trainer.strategy",
 )
 #: Groups that only networks read.
 TRAINING_GROUPS = ("trainer", "optimizer", "scheduler", "loss")

@@ -23,8 +23,8 @@ class Batch(NamedTuple):
     """B clips.
 
     Attributes:
-        inputs: waveforms [B, T] float32 padded with zeros, or functionals [B, D].
-        lengths: of the waveforms, in samples [B].
+        inputs: waveforms [B, T] or frames [B, F, …], float32 and padded with zeros, or vectors [B, …].
+        lengths: of the waveforms in samples, or of the frames [B].
         targets: index of each clip's emotion [B], -1 for one that the model does not know; shares of the votes that
             the model's emotions got [B, K]; or ratings [B, D].
         clips: their ids.
@@ -172,7 +172,7 @@ def make_loader(
 def collate(items: Sequence[tuple[np.ndarray, int, np.ndarray, str]]) -> Batch:
     """Pad the inputs of a batch with zeros to its longest."""
     inputs, lengths, targets, clips = zip(*items, strict=True)
-    padded = np.zeros((len(inputs), max(map(len, inputs))), dtype=np.float32)
+    padded = np.zeros((len(inputs), max(map(len, inputs)), *inputs[0].shape[1:]), dtype=np.float32)
     for row, item in zip(padded, inputs, strict=True):
         row[: len(item)] = item
     return Batch(torch.from_numpy(padded), torch.tensor(lengths), torch.from_numpy(np.stack(targets)), clips)

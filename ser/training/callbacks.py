@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from ser.training.module import EmotionModule
 
 if TYPE_CHECKING:
     from ser.head.data import Workspace
+
+log = logging.getLogger(__name__)
 
 BEST, LAST = "best", "last"
 #: Where weights of every so many steps are kept, in the folder with the checkpoints.
@@ -56,6 +59,12 @@ class Stopping(EarlyStopping):
     def state_key(self) -> str:
         """Under which a checkpoint keeps the state."""
         return self._generate_state_key(monitor=self.monitor, mode=self.mode, number=self.number)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Do not begin another epoch of a training that had stopped."""
+        if self.wait_count >= self.patience:
+            log.info("early stopping had ended this training; more patience lets it go on")
+            trainer.should_stop = True
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up how long nothing got better, but not the patience."""

@@ -91,13 +91,14 @@ def train_together(count: int, work: Work, log_epoch: LogEpoch) -> None:
         Exception: what the first process to fail raised.
     """
     context = get_context("spawn")  # a forked copy of a process that used a GPU, or OpenMP, hangs
+    packed = pickle.dumps(work)  # so that a process can prepare itself before it imports torch to read it
     processes: dict[Connection, BaseProcess] = {}
     with TemporaryDirectory(prefix="ser-") as folder:
         try:
             for rank in range(count):
                 mine, theirs = context.Pipe()
                 place = Place(rank, count, str(Path(folder) / "meeting"))
-                process: BaseProcess = context.Process(target=take_part, args=(work, place, theirs), name=f"ser-{rank}")
+                process: BaseProcess = context.Process(target=take_part, args=(packed, place, theirs), name=f"ser-{rank}")
                 process.start()
                 theirs.close()
                 processes[mine] = process
@@ -129,17 +130,19 @@ def listen(processes: dict[Connection, BaseProcess], log_epoch: LogEpoch) -> Non
             pipe.send(None)
 
 
-def take_part(work: Work, place: Place, pipe: Connection) -> None:
+def take_part(packed: bytes, place: Place, pipe: Connection) -> None:
     """What one process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it too, and ends all
     Thread(target=end_with_parent, daemon=True).start()
     os.environ["LOCAL_RANK"] = str(place.rank)  # tells Lightning which device, and to start no processes
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # advice on weights that may get no gradient
 
     def log_epoch(metrics: Mapping[str, float], epoch: int) -> None:
         pipe.send((metrics, epoch))
         pipe.recv()
 
     try:
+        work: Work = pickle.loads(packed)
         work(place, log_epoch)
     except BaseException as error:
         pipe.send(pack(error))

@@ -7,7 +7,7 @@ from torch import nn
 from ser import regression
 from ser.config import compose
 from ser.errors import InputError
-from ser.head.losses import CCCLoss, SoftCrossEntropy
+from ser.head.losses import CCCLoss, FocalLoss, SoftCrossEntropy
 
 
 @pytest.fixture
@@ -94,8 +94,59 @@ def test_soft_cross_entropy_is_least_where_probabilities_are_the_raters_shares()
         ("mse", nn.MSELoss),
         ("cross_entropy", nn.CrossEntropyLoss),
         ("soft_cross_entropy", SoftCrossEntropy),
+        ("focal", FocalLoss),
+        ("label_smoothing", nn.CrossEntropyLoss),
         ("auto", nn.CrossEntropyLoss),
     ],
 )
 def test_choices(name, kind):
     assert isinstance(instantiate(compose([f"loss={name}"]).loss)(), kind)
+
+
+WEIGHTS = pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 0.2, 5.0])], ids=["even", "weighted"])
+
+
+def make_logits(seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    return 3 * torch.randn(30, 3, generator=draw), torch.randint(0, 3, (30,), generator=draw)
+
+
+@WEIGHTS
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_focal_loss_without_focus_is_cross_entropy(weight, reduction):
+    logits, targets = make_logits()
+    found = FocalLoss(weight, gamma=0, reduction=reduction)(logits, targets)
+    torch.testing.assert_close(found, nn.CrossEntropyLoss(weight, reduction=reduction)(logits, targets))
+
+
+@WEIGHTS
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])
+def test_focal_loss_is_what_its_paper_says(weight, gamma):
+    logits, targets = make_logits(1)
+    p = logits.double().softmax(-1)[torch.arange(30), targets]
+    alpha = torch.ones(30) if weight is None else weight[targets]
+    each = -alpha * (1 - p) ** gamma * p.log()
+    torch.testing.assert_close(FocalLoss(weight, gamma, "none")(logits, targets).double(), each, atol=1e-5, rtol=1e-4)
+    mean = (each.sum() / alpha.sum()).float()
+    torch.testing.assert_close(FocalLoss(weight, gamma)(logits, targets), mean, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal_loss_has_a_finite_gradient_where_the_network_is_sure(gamma):
+    logits = torch.tensor([[60.0, -60.0, 0.0], [-60.0, 60.0, 0.0]], requires_grad=True)
+    FocalLoss(gamma=gamma)(logits, torch.tensor([0, 0])).backward()
+    assert torch.isfinite(logits.grad).all() and logits.grad[1].abs().max() > 0.1
+
+
+@pytest.mark.parametrize("options", [{"gamma": -1}, {"reduction": "sum"}])
+def test_impossible_focal_losses_are_refused(options):
+    with pytest.raises(InputError, match=r"loss.gamma"):
+        FocalLoss(**options)
+
+
+def test_label_smoothing_takes_its_share_from_the_label():
+    logits, targets = make_logits()
+    loss = instantiate(compose(["loss=label_smoothing", "loss.label_smoothing=0.2"]).loss)()
+    shares = 0.8 * nn.functional.one_hot(targets, 3) + 0.2 / 3
+    torch.testing.assert_close(loss(logits, targets), -(shares * logits.log_softmax(-1)).sum(-1).mean())
+    assert instantiate(compose(["loss=label_smoothing"]).loss)().label_smoothing == 0.1

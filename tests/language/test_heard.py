@@ -57,10 +57,9 @@ def test_a_hash_is_of_samples_between_limits(tmp_path, write_tone):
     samples, rate = soundfile.read(path, dtype="int16")
     soundfile.write(tmp_path / "part.wav", samples[rate // 4 : rate // 2], rate)
     (tmp_path / "broken.wav").write_bytes(b"no sound")
-    frame = pd.DataFrame(
-        [(path, 0.25, 0.5), (tmp_path / "part.wav", None, None), (path, None, None), (tmp_path / "broken.wav", None, None),
-         (tmp_path / "gone.wav", None, None)], columns=["path", "start", "end"],
-    ).astype({"path": str})  # fmt: skip
+    places = [(path, 0.25, 0.5), *((tmp_path / name, None, None) for name in ("part", "long", "broken", "gone"))]
+    frame = pd.DataFrame([(str(file.with_suffix(".wav")), *limits) for file, *limits in places])
+    frame.columns = ["path", "start", "end"]
     part, same, whole, broken, gone = hash_recordings(frame)
     assert part == same != whole and broken == gone == ""
 

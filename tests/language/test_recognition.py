@@ -26,7 +26,9 @@ def test_the_loss_is_that_of_torch():
 
 def test_padding_and_neighbours_do_not_matter():
     logits, frames, targets = make_batch()
-    each = [CTC()((logits[n : n + 1, :length], frames[n : n + 1]), targets[n : n + 1]) for n, length in enumerate(frames)]
+    each = [
+        CTC()((logits[n : n + 1, :length], frames[n : n + 1]), targets[n : n + 1]) for n, length in enumerate(frames)
+    ]
     torch.testing.assert_close(CTC()((logits, frames), targets), torch.stack(each).mean())
 
 

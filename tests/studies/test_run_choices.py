@@ -108,20 +108,32 @@ def test_each_yaml_begins_with_a_line_that_says_what_it_is():
     assert [choice for group in GROUPS for choice, text in list_choices(GROUPS[group]).items() if not text] == []
 
 
+NETWORKS = ("linear", "mlp")
+#: One backbone of each kind, small: the others of a family differ in their weights.
+BACKBONES = ("egemaps", "noise", "mel_cnn_small", "tiny_wav2vec2", "tiny_wavlm", "tiny_whisper", "tiny_byol")
+LEARNED = ("attention", "attentive_statistics", "ecapa")
+
+
 def clash(one, other):
     """Whether two choices are refused together."""
     pair = dict([one, other])
-    trained = str(pair.get("backbone")).startswith("mel_cnn")
-    untrainable = trained and pair.get("head", "mlp") not in ("linear", "mlp")
-    weightless = pair.get("class_weight") == "balanced" and pair.get("head") in ("knn", "dummy", "dummy_stratified")
+    backbone, head = pair.get("backbone", ""), pair.get("head", "mlp")
+    finetune, pooling = pair.get("finetune"), pair.get("pooling", "mean")
+    trained = backbone == "mel_cnn_small" or finetune not in (None, "frozen")
+    untrainable = head not in NETWORKS and (trained or pooling in LEARNED)
+    functionals = backbone in ("egemaps", "noise") and (finetune not in (None, "frozen") or pooling != "mean")
+    untrained = backbone == "mel_cnn_small" and finetune not in (None, "full")
+    unadapted = backbone == "tiny_byol" and finetune == "lora"
+    weightless = pair.get("class_weight") == "balanced" and head in ("knn", "dummy", "dummy_stratified")
     special = pair.get("split") in ("official", "leave_one_session_out") and pair.get("dataset", "csv") != "csv"
-    return untrainable or weightless or special
+    return untrainable or functionals or untrained or unadapted or weightless or special
 
 
 def cover_pairs(factors, clash, seed=0):
     """Combinations in which every pair of levels of two factors occurs; greedy.
 
-    Pairs that clash have a combination each, in which nothing else clashes; every other pair occurs where nothing does.
+    Pairs that clash have a combination each, in which nothing else clashes if that can be; every other pair occurs where
+    nothing does.
     """
     draw = random.Random(seed)
     names = list(factors)
@@ -136,7 +148,8 @@ def cover_pairs(factors, clash, seed=0):
         chosen = dict(starts.pop() if starts else sorted(min(todo, key=sorted)))
         for name in draw.sample(names, len(names)):
             if name not in chosen:
-                levels = [x for x in factors[name] if not any(clash((name, x), item) for item in chosen.items())]
+                free = [x for x in factors[name] if not any(clash((name, x), item) for item in chosen.items())]
+                levels = free or list(factors[name])
                 gains = {x: sum(frozenset([(name, x), item]) in todo for item in chosen.items()) for x in levels}
                 chosen[name] = max(draw.sample(levels, len(levels)), key=gains.__getitem__)
         found = list(itertools.combinations(chosen.items(), 2))
@@ -162,17 +175,18 @@ def test_the_generator_of_pairs_covers_them():
 def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, outputs):
     from ser.train import train
 
-    groups = ("dataset", "split", "backbone", "head", "optimizer", "scheduler", "loss", "audio")
+    groups = ("dataset", "split", "finetune", "pooling", "head", "trainer", "optimizer", "scheduler", "loss", "audio")
     factors = {group: list(list_choices(GROUPS[group])) for group in groups}
+    factors["backbone"] = list(BACKBONES)
     factors["dataset"] = list(small_corpora)
     factors["head"] = [head for head in factors["head"] if head not in ("ridge_regression", "svr")]  # not of emotions
-    factors["loss"] = ["cross_entropy"]
+    factors["loss"] = ["cross_entropy", "label_smoothing", "focal"]
     factors["audio"] = ["default", "lufs23", "trim_energy", "trim_vad"]  # the others suit clips of other lengths
     factors["augmentation"] = ["none", "white_noise", "tempo", "union"]
     factors["class_weight"] = ["none", "balanced"]
     wrong, states = [], []
     for number, chosen in enumerate(cover_pairs(factors, clash)):
-        network = chosen["head"] in ("linear", "mlp")
+        network = chosen["head"] in NETWORKS
         tune = str(chosen["head"] in TUNED).lower()
         keys = [
             *small_corpora[chosen["dataset"]],

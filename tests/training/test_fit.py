@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from training_tools import Interrupted, Log
 
 from ser.backbone.noise import Noise
 from ser.errors import InputError
@@ -13,24 +14,6 @@ from ser.head.trunk import Trunk
 from ser.training.fit import Training
 
 STOPPING = {"monitor": "val/uar", "mode": "max", "patience": 2, "min_delta": 0.0}
-
-
-class Interrupted(Exception):
-    """Stands for whatever ends a process."""
-
-
-class Log:
-    """Collects the metrics of each epoch; breaks off in one of them."""
-
-    def __init__(self, interrupt=None, error=Interrupted):
-        self.epochs = {}
-        self.interrupt = interrupt
-        self.error = error
-
-    def __call__(self, metrics, epoch):
-        if epoch == self.interrupt:
-            raise self.error
-        self.epochs[epoch] = dict(metrics)
 
 
 def make_training(**options):
@@ -61,12 +44,6 @@ def get_weights(model):
 def assert_equal(one, other):
     for name, value in one.items():
         torch.testing.assert_close(value, other[name], atol=0, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
-
-
-@pytest.fixture
-def parts(build_part):
-    part = build_part(speakers=6, takes=4, noise=4.0)
-    return part.take(np.arange(48)), part.take(np.arange(48, 72))
 
 
 def test_training_learns_and_logs_every_epoch(parts, tmp_path):

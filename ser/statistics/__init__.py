@@ -1,0 +1,1 @@
+"""Statistics of sweeps: designs, models, contrasts and conclusions."""
