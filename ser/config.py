@@ -77,6 +77,8 @@ def complete(
     named = {str(k): v for k, v in choices.items() if not str(k).startswith("hydra") and "/" not in str(k)}
     with open_dict(config):
         config.choices = named
+        if "dataset" not in config:
+            return config
         choose_by_target(config, load_choice)
         if config.data.train or config.data.test:
             # In one order whatever trains, so that what is said of the corpora is said alike.

@@ -165,6 +165,8 @@ def finish_sweep(config: DictConfig) -> int:
         print_search(folder)
     else:
         print_table(folder, record)
+    if config.get("statistics") and not record["search"]:
+        test_sweep(folder, config)
     if config.report:
         from ser.report import write_report  # draws with matplotlib, which nothing else here needs
 
@@ -178,6 +180,16 @@ def finish_sweep(config: DictConfig) -> int:
     return failed
 
 
+def test_sweep(folder: Path, config: DictConfig) -> None:
+    """Analyse the sweep's scores; what cannot be analysed is said, and ends nothing."""
+    from ser.stats import analyse_sweep  # statsmodels and glmm, which training does not need
+
+    try:
+        analyse_sweep(folder, instantiate(config.statistics))
+    except InputError as error:
+        sys.stdout.write(f"no statistics: {error}\n")
+
+
 def close_parent(tracker: Tracker, run_id: str, folder: Path, jobs: Sequence[Mapping[str, Any]]) -> None:
     """Log what the sweep as a whole left, and end its parent run."""
     parent = TrackedRun(tracker, run_id)
@@ -187,8 +199,9 @@ def close_parent(tracker: Tracker, run_id: str, folder: Path, jobs: Sequence[Map
     for path in (folder / SWEEP, folder / "report.html"):
         if path.is_file():
             client.log_artifact(run_id, str(path))
-    if (folder / "report").is_dir():
-        client.log_artifacts(run_id, str(folder / "report"), "report")
+    for name in ("report", "statistics"):
+        if (folder / name).is_dir():
+            client.log_artifacts(run_id, str(folder / name), name)
     parent.end("finished" if all(state in DONE for state in states) else "failed")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,55 +16,26 @@ import pandas as pd
 
 from ser.errors import InputError
 from ser.statistics.adjust import adjust_p
-from ser.statistics.cells import (
-    Completeness,
-    check_rank,
-    count_cells,
-    describe_levels,
-    keep_levels,
-    list_terms,
-    number_cells,
-)
+from ser.statistics.cells import describe_levels, keep_levels
 from ser.statistics.effects import compute_partial_eta, compute_partial_omega
-from ser.statistics.linear import LinearFit, find_hypothesis
-from ser.statistics.matrix import build_matrix, find_null_space, keep_complete, write_formula
+from ser.statistics.linear import find_hypothesis
+from ser.statistics.matrix import keep_complete
+from ser.statistics.ols import OlsFit, fit_ols
 from ser.statistics.permutation import DRAWS, permute_terms
 
+__all__ = [
+    "AnovaTable",
+    "OlsFit",
+    "analyse_variance",
+    "choose_types",
+    "fit_ols",
+    "test_all",
+    "test_terms",
+    "test_terms_hc3",
+    "transform_logit",
+]
+
 NAN = float("nan")
-
-
-@dataclass(kw_only=True)
-class OlsFit(LinearFit):
-    """A least-squares fit of N rows.
-
-    Attributes:
-        design: model matrix [N, P]; observed, fitted, residuals, leverage: [N].
-        df_resid: N minus the rank of the design.
-        blocks: factors that only take variance out (shared seeds, folds); ``block_effects`` [N] is what they take.
-        cells, strata: number [N] of each row's combination of factors and of blocks.
-        balanced: every combination of factors occurs equally often, in every block.
-        completeness: whether the rows determine every coefficient, and what is missing if not.
-        notes: what a reader must know of this fit, in words.
-    """
-
-    design: np.ndarray
-    observed: np.ndarray
-    fitted: np.ndarray
-    residuals: np.ndarray
-    leverage: np.ndarray
-    df_resid: int
-    blocks: tuple[str, ...]
-    block_effects: np.ndarray
-    cells: np.ndarray
-    strata: np.ndarray
-    balanced: bool
-    completeness: Completeness
-    notes: list[str]
-
-    @property
-    def sum_sq_resid(self) -> float:
-        """Residual sum of squares."""
-        return float(self.residuals @ self.residuals)
 
 
 @dataclass
@@ -159,89 +129,6 @@ def choose_types(fit: OlsFit, kind: int | None = None) -> list[int]:
     return [2, 3] if crossed and fit.completeness.complete and not fit.balanced else [2]
 
 
-# ---- fitting
-
-
-def fit_ols(
-    table: pd.DataFrame,
-    response: str,
-    factors: Sequence[str],
-    *,
-    interactions: int | None = None,
-    blocks: Sequence[str] = (),
-    terms: Sequence[Sequence[str]] | None = None,
-) -> OlsFit:
-    """Fit a factorial model by least squares.
-
-    Args:
-        table: one row per run; rows without a value in a used column are left out and counted in the notes.
-        response: column of scores.
-        factors: columns whose effects are asked for.
-        interactions: highest order of interactions; by default :func:`choose_order`.
-        blocks: columns that enter as main effects only, before the factors.
-        terms: effects and interactions by column name, in place of ``interactions``.
-
-    Raises:
-        InputError: no such column, a factor with one level, no rows left to estimate the error from, scores that do not
-            vary within cells.
-    """
-    given, table = len(table), keep_complete(table, [response, *factors, *blocks])
-    wanted = list_terms(table, factors, interactions, blocks, terms)
-    matrix = build_matrix(table, [*blocks, *factors], wanted)
-    design, scores = matrix.coded, table[response].to_numpy(dtype=float)
-    null_space = find_null_space(design)
-    rank = design.shape[1] - null_space.shape[1]
-    df_resid = len(scores) - rank
-    if df_resid < 1:
-        raise InputError(
-            f"{len(scores)} rows, {rank} coefficients: nothing is left to estimate the error from",
-            remedy="more seeds, or interactions of fewer factors",
-        )
-    inverse = np.linalg.pinv(design.T @ design, rcond=1e-9, hermitian=True)
-    # Centred scores lose fewer digits; the intercept takes the mean back.
-    mean = float(scores.mean())
-    beta = inverse @ (design.T @ (scores - mean))
-    residuals = scores - mean - design @ beta
-    beta[0] += mean
-    spread = float(((scores - mean) ** 2).sum())
-    variance = float(residuals @ residuals) / df_resid
-    if not residuals @ residuals > 1e-20 * max(spread, mean**2):
-        raise InputError(
-            f"{response} does not vary within the cells: its error cannot be estimated",
-            remedy="runs that repeat the same score are one run; vary the seed of something that matters",
-        )
-    places = list(chain.from_iterable(matrix.columns[name] for name in blocks))
-    counts = count_cells(table, [*factors, *blocks])
-    return OlsFit(
-        formula=write_formula(response, wanted),
-        response=response,
-        factors={name: matrix.factors[name] for name in factors},
-        names=matrix.names,
-        beta=beta,
-        vcov=variance * inverse,
-        find_df=lambda _: float(df_resid),
-        build_row=matrix.build_row,
-        terms=matrix.terms[1:],
-        columns=matrix.columns,
-        information=design.T @ design,
-        null_space=null_space,
-        scale=float(np.sqrt(variance)),
-        design=design,
-        observed=scores,
-        fitted=scores - residuals,
-        residuals=residuals,
-        leverage=np.einsum("np,pq,nq->n", design, inverse, design),
-        df_resid=df_resid,
-        blocks=tuple(blocks),
-        block_effects=design[:, places] @ beta[places],
-        cells=number_cells(table, factors),
-        strata=number_cells(table, blocks),
-        balanced=bool((counts == counts.flat[0]).all()),
-        completeness=check_rank(table, factors, wanted, blocks),
-        notes=[f"{given - len(table)} rows with missing values left out"] if given > len(table) else [],
-    )
-
-
 # ---- tests
 
 
@@ -280,8 +167,12 @@ def test_terms(fit: OlsFit, kind: int = 2) -> list[dict[str, Any]]:
     return rows
 
 
-def test_terms_hc3(fit: OlsFit, kind: int = 2) -> dict[str, tuple[float, float]]:
+def test_terms_hc3(fit: OlsFit, kind: int = 2, reweigh: bool = True) -> dict[str, tuple[float, float]]:
     """F and p of every term with the HC3 covariance, which allows each row a variance of its own.
+
+    R's car (and statsmodels) takes other terms out of a Type II test in the metric of that covariance. So where cells
+    differ in variance the precise ones weigh more, and a main effect is another average than in :func:`test_terms`.
+    ``reweigh=False`` tests the same contrasts as there. Type III is the same either way.
 
     NaN where a row alone determines a coefficient (a cell with one run): its variance cannot be seen.
     """
@@ -291,7 +182,7 @@ def test_terms_hc3(fit: OlsFit, kind: int = 2) -> dict[str, tuple[float, float]]
     inverse = fit.vcov / (fit.sum_sq_resid / fit.df_resid)
     weighted = fit.design @ inverse * (fit.residuals / (1 - fit.leverage))[:, None]
     robust = replace(fit, vcov=weighted.T @ weighted)
-    information = np.linalg.pinv(robust.vcov, rcond=1e-9, hermitian=True)
+    information = np.linalg.pinv(robust.vcov, rcond=1e-9, hermitian=True) if reweigh else fit.information
     tests = {}
     for term in fit.columns:
         test = robust.test_terms(find_hypothesis(robust, term, kind, information))
@@ -302,9 +193,14 @@ def test_terms_hc3(fit: OlsFit, kind: int = 2) -> dict[str, tuple[float, float]]
 def test_all(
     fit: OlsFit, kind: int = 2, draws: int = DRAWS, seed: int = 0, alpha: float = 0.05
 ) -> list[dict[str, Any]]:
-    """Rows of :func:`test_terms` with F_hc3, p_hc3, p_permutation and ``sensitive``: another test decides otherwise."""
+    """Rows of :func:`test_terms` with the same terms tested otherwise.
+
+    F_hc3 and p_hc3 are those of R's car, F_hc3_same and p_hc3_same test the very contrasts of F
+    (:func:`test_terms_hc3`), p_permutation shuffles within blocks. ``sensitive``: at ``alpha`` one of the latter two
+    decides otherwise than p.
+    """
     rows = test_terms(fit, kind)
-    robust = test_terms_hc3(fit, kind)
+    robust, same = test_terms_hc3(fit, kind), test_terms_hc3(fit, kind, reweigh=False)
     hypotheses = {term: find_hypothesis(fit, term, kind) for term in fit.columns}
     permuted = (
         permute_terms(fit.design, fit.observed, hypotheses, fit.strata, draws, seed)
@@ -314,8 +210,9 @@ def test_all(
     for row in rows:
         term = row["term"]
         row["F_hc3"], row["p_hc3"] = robust[term]
+        row["F_hc3_same"], row["p_hc3_same"] = same[term]
         row["p_permutation"] = permuted[term]
-        others = [p for p in (row["p_hc3"], permuted[term]) if not np.isnan(p)]
+        others = [p for p in (row["p_hc3_same"], permuted[term]) if not np.isnan(p)]
         row["sensitive"] = any((p < alpha) != (row["p"] < alpha) for p in others)
     return rows
 

@@ -111,7 +111,7 @@ def _compare_dunnett(values: Mapping[str, np.ndarray], base: np.ndarray, baselin
         adjusted = adjust_dunnett(t, dfs, correlation)
     else:
         notes.append("runs of one level give identical scores: no test is possible")
-    half = find_critical("dunnett", dfs[:1], level, len(gaps) + 1, len(gaps), correlation)[0] * se
+    half = find_critical("dunnett", dfs, level, len(gaps) + 1, len(gaps), correlation) * se
     tests = [
         BaselineTest(
             contrast=f"{name} - {baseline}",

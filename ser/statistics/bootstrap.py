@@ -184,14 +184,15 @@ def flip_signs(
         p, flips = float((1 + (np.abs(signs @ differences) >= bound).sum()) / (1 + draws)), draws
     # Both directions of all differences agreeing are the two most extreme flips; zeros do not move.
     smallest = min(1.0, 2.0 ** (1 - moving)) if exact else max(2.0 ** (1 - moving), 1 / (1 + flips))
-    notes = (f"with {moving} speakers that differ, sign flips cannot reach .05",) if smallest > 0.05 else ()
+    units = f"{size} speakers" if moving == size else f"{size} speakers, {size - moving} of them without a difference"
+    notes = (f"{units}: sign flips cannot reach .05",) if smallest > 0.05 else ()
     return SignFlip(float(differences.mean()), p, flips, exact, size, smallest, notes)
 
 
 # ---- small things
 
 
-def find_quantiles(values: np.ndarray, times: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+def find_quantiles(values: np.ndarray, times: np.ndarray, shares: Sequence[float] | np.ndarray) -> np.ndarray:
     """Quantiles (R's type 7) at the shares of values [K] that occur so many times [K]."""
     order = np.argsort(values, kind="stable")
     ordered, ends = values[order], np.cumsum(times[order])

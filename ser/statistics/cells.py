@@ -149,7 +149,7 @@ def find_complete_levels(table: pd.DataFrame, factors: Sequence[str]) -> dict[st
     best: tuple[tuple[int, int, int], list[tuple[int, ...]]] = ((-1, 0, 0), [])
     for chosen in product(*choices):
         part = moved[np.ix_(*chosen, range(moved.shape[-1]))].reshape(-1, moved.shape[-1])
-        kept = tuple(np.flatnonzero((part > 0).all(0)))
+        kept = tuple(np.flatnonzero((part > 0).all(0)).tolist())
         sizes = [*map(len, chosen), len(kept)]
         score = (sum(size > 1 for size in sizes), int(np.prod(sizes)), int(part[:, kept].sum()))
         if kept and score > best[0]:

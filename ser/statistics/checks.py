@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from ser.statistics.anova import OlsFit
+from ser.statistics.ols import OlsFit
 
 #: Most values for which the p of Shapiro and Wilk is known (Royston 1995).
 SHAPIRO_ROWS = 5000

@@ -1,9 +1,9 @@
 """Linear-probability and logit models with cluster-robust covariance: the fallback when a mixed model does not fit.
 
 CR0 is the plain sandwich, CR1 the same times S / (S - 1) * (N - 1) / (N - P), CR2 the bias-reduced one (Bell &
-McCaffrey 2002): unbiased when rows are independent with equal variance. With few clusters normal quantiles reject 10 to 30 % of
-true hypotheses; so CR2 tests use Satterthwaite degrees of freedom and, for several coefficients at once, approximate
-Hotelling's T² (HTZ; Pustejovsky & Tipton 2018), and CR0 and CR1 tests use t and F with S - 1.
+McCaffrey 2002): unbiased when rows are independent with equal variance. With few clusters normal quantiles reject 10 to
+30 % of true hypotheses. So CR2 tests use Satterthwaite degrees of freedom and, for several coefficients at once,
+approximate Hotelling's T² (HTZ; Pustejovsky & Tipton 2018); CR0 and CR1 tests use t and F with S - 1.
 
 Clusters of speakers ignore that rows of one training run belong together; a claim about new training runs needs a model
 with runs, or :func:`ser.statistics.paired.bootstrap_two_way`.
@@ -89,7 +89,7 @@ class ClusterFit(LinearFit):
         if self.correction == "CR2":
             value *= max(df, 0.0) / (df + count - 1)
         p = float(special.fdtrc(count, df, value)) if df > 0 else nan
-        return TermTest(count, df, value, p)
+        return TermTest(count, float(df), float(value), p)
 
     def describe(self) -> dict[str, Any]:
         """Coefficients in R's treatment coding and Type II tests, ready for JSON."""

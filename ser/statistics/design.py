@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +42,8 @@ class Design:
         blocks: replicates that fix the same split or fold in several conditions.
         speaker: column of the speakers, "" where none are known.
         seed: column of the seeds, "".
-        counts: one row per combination of factors: ``n_rows``, ``n_units``, ``n_speakers``, ``n_seeds``, ``mean``, ``sd``.
+        counts: one row per combination of factors: ``n_rows``, ``n_units``, ``n_speakers``, ``n_seeds``, ``mean``,
+            ``sd``.
         balanced: whether all combinations are there equally often.
         deterministic: conditions whose seeds all give the same scores, one row of them kept.
         n_units, n_speakers: in all.
@@ -85,10 +85,6 @@ class Design:
         """The findings that forbid any test."""
         return tuple(finding for finding in self.findings if finding.severity == "refuse")
 
-    def is_repeated(self) -> bool:
-        """Whether some unit or speaker has several rows, so that rows are not independent."""
-        return bool(self.random) or bool(self.unit and self.frame[self.unit].duplicated().any())
-
 
 def describe_design(
     table: Table,
@@ -117,7 +113,7 @@ def describe_design(
     kind = choose_rows(table, response) if rows == "auto" else rows
     frame, score, words = take_rows(table, response, kind)
     _check_columns(frame, [*named, *(part for name in random for part in name.split(":"))], table.name)
-    frame = frame.astype({name: str for name in named})
+    frame = frame.astype(dict.fromkeys(named, str))
     levels = {name: sort_levels(frame[name]) for name in named}
     varied = [name for name in named if len(levels[name]) > 1]
     design = _assign_roles(table, frame, score, kind, varied, random, within)
@@ -175,15 +171,25 @@ def drop_repeated_seeds(table: Table, factors: Sequence[str]) -> tuple[Table, tu
     dropped: set[str] = set()
     conditions = []
     for key, runs in table.runs.groupby(rest) if rest else [((), table.runs)]:
-        spread = runs.groupby(CORPUS)[scores].agg(np.ptp) if CORPUS in runs else runs[scores].agg(["max", "min"]).diff()
+        values = runs.groupby(CORPUS if CORPUS in runs else "status")[scores].nunique()
         seeds = runs["seed"].nunique()
         # Two seeds that agree in one score may do so by chance; three, or all of several scores, do not.
-        if seeds > 1 and (seeds > 2 or len(scores) > 1) and not np.nan_to_num(spread.to_numpy(float)).any():
+        if seeds > 1 and (seeds > 2 or len(scores) > 1) and values.to_numpy().max() <= 1:
             conditions.append(dict(zip(rest, key, strict=True)))
             dropped |= set(runs["run_id"]) - {runs["run_id"].iloc[0]}
     kept = table.runs[~table.runs["run_id"].isin(dropped)].reset_index(drop=True)
     jobs = tuple(job for job in table.jobs if job.run_id not in dropped)
     return replace(table, runs=kept, jobs=jobs), tuple(conditions)
+
+
+def drop_equal_rows(frame: pd.DataFrame, response: str) -> pd.DataFrame:
+    """Without rows that are equal to others in every column, where all columns but the score tell rows apart.
+
+    Answers (right or wrong) may be equal by chance and are kept.
+    """
+    unique = frame.drop_duplicates()
+    told_apart = not unique.duplicated([name for name in frame if name != response]).any()
+    return unique.reset_index(drop=True) if told_apart and frame[response].nunique() > 2 else frame
 
 
 # ---- roles
@@ -205,9 +211,10 @@ def _assign_roles(
         unit, varying, speaker, seed = roles.unit, roles.within, roles.speaker, roles.seed
         if within and not unit:
             frame, unit, varying = frame.assign(unit=make_unit(frame, factors, within, seed)), "unit", tuple(within)
+        frame = drop_equal_rows(frame, score) if unit or seed else frame
         groups = [*roles.groups, *([unit] if unit and unit not in roles.groups else [])]
         blocks = find_blocks(frame, factors, [name for name in roles.groups if name in ("fold", "split.fold")])
-        implied = list_random(frame, factors, groups, speaker)
+        implied = list_random(frame, factors, groups, speaker, unit)
     else:
         speaker = "speaker" if kind == "cells" else ""
         # Under leave-one-speaker-out a trained model has one cell, and cannot be told from the residual.
@@ -215,7 +222,7 @@ def _assign_roles(
         unit, seed = "model" if several else "run_id", "seed" if "seed" in frame else ""
         varying = find_within(frame, "run_id", factors)
         blocks = find_blocks(frame, factors, table.replicates)
-        implied = list_random(frame, factors, [unit, *blocks], speaker)
+        implied = list_random(frame, factors, [unit, *blocks], speaker, unit)
     repeats = count_repeats(frame, factors, "run_id" if kind != "table" else unit, seed)
     counts = count_combinations(frame, factors, score, unit, speaker, seed)
     return Design(
@@ -264,11 +271,8 @@ def count_combinations(
 
 def is_balanced(counts: pd.DataFrame, kind: str) -> bool:
     """Whether all combinations have equally many rows; of cells, within each corpus, for corpora differ in speakers."""
-    if kind == "cells" and CORPUS in counts:
-        return bool((counts.groupby(CORPUS)["n_rows"].agg(["min", "max"]).nunique(axis=1) == 1).all()) and bool(
-            counts["n_rows"].all()
-        )
-    return bool(counts["n_rows"].nunique() == 1 and counts["n_rows"].all())
+    groups = [own for _, own in counts.groupby(CORPUS)] if kind == "cells" and CORPUS in counts else [counts]
+    return all(own["n_rows"].min() == own["n_rows"].max() > 0 for own in groups)
 
 
 def _check_columns(frame: pd.DataFrame, names: Sequence[str], where: str) -> None:
@@ -277,8 +281,3 @@ def _check_columns(frame: pd.DataFrame, names: Sequence[str], where: str) -> Non
         raise InputError(
             f"{where}: no column {', '.join(map(repr, lacking))}", expected=", ".join(map(str, frame.columns))
         )
-
-
-def summarise(design: Design) -> dict[str, Any]:
-    """Placeholder."""
-    return {}

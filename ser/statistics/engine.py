@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from ser.errors import InputError
 from ser.statistics.formula import RandomTerm
-from ser.statistics.groups import code_groups
 from ser.statistics.linear import ModelMatrix
+from ser.statistics.random_terms import code_groups
 
 #: Two starts agree if their log-likelihoods differ by less.
 SAME_LOGLIK = 1e-4
@@ -145,7 +145,8 @@ def tabulate_random(engine: EngineFit, problem: Problem) -> tuple[list[dict[str,
     for place, term in enumerate(problem.random):
         names = ["(Intercept)", *term.slopes]
         with np.errstate(divide="ignore", invalid="ignore"):
-            sds, correlation = engine.stddev_corr(place)
+            # A search that failed has no variances at all.
+            sds, correlation = engine.stddev_corr(place) if engine.varcorr else _no_variances(len(names))
         for name, sd in zip(names, sds, strict=True):
             row = {"group": term.group, "term": name, "sd": float(sd) * problem.scale}
             rows.append({**row, "boundary": bool(sd < BOUNDARY * unit)})
@@ -156,3 +157,8 @@ def tabulate_random(engine: EngineFit, problem: Problem) -> tuple[list[dict[str,
     if problem.family == "gaussian":
         rows.append({"group": "residual", "term": "(Intercept)", "sd": unit * problem.scale, "boundary": False})
     return rows, correlations
+
+
+def _no_variances(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unknown standard deviations and correlations of one random term."""
+    return np.full(size, np.nan), np.full((size, size), np.nan)

@@ -82,8 +82,9 @@ def compare_groups(
     conditions = list(dict.fromkeys(tallies.conditions))
     within: list[dict[str, int]] = [{condition: 1} for condition in conditions]
     between = [{one: 1, two: -1} for one, two in combinations(conditions, 2)]
-    families, notes = [], [f"{tallies.n_dropped} rows without {group} are left out"] if tallies.n_dropped else []
-    for family in (within, between):
+    notes = [f"{tallies.n_dropped} rows without {group} are left out"] if tallies.n_dropped else []
+
+    def measure(family: list[dict[str, int]]) -> list[GroupGap]:
         gaps = []
         for signs in family:
             for pair in combinations(names, 2):
@@ -91,8 +92,10 @@ def compare_groups(
                     gaps.append(measure_gap(tallies, signs, pair, draws, seed, level))
                 except InputError as error:  # a corpus of men only must not hide the other corpora
                     notes.append(str(error))
-        families.append(_adjust(gaps))
-    return GroupReport(group, metric, *families, tuple(notes))
+        return _adjust(gaps)
+
+    gaps, differences = measure(within), measure(between)
+    return GroupReport(group, metric, gaps, differences, tuple(dict.fromkeys(notes)))
 
 
 def measure_gap(

@@ -195,7 +195,8 @@ def tabulate_coefficients(fit: LinearFit, matrix: ModelMatrix, level: float = 0.
     kept = keep_estimable(matrix.plain)
     change = np.linalg.lstsq(matrix.plain[:, kept], matrix.coded, rcond=None)[0]
     tests = {place: fit.test_contrast(row, level) for place, row in zip(kept, change, strict=True)}
-    unknown = ContrastTest(*[float("nan")] * 5, (float("nan"), float("nan")))
+    nan = float("nan")
+    unknown = ContrastTest(nan, nan, nan, nan, nan, (nan, nan))
     rows: list[dict[str, object]] = []
     for place, name in enumerate(matrix.plain_names):
         test = tests.get(place, unknown)

@@ -37,11 +37,6 @@ class ModelMatrix:
     plain: np.ndarray
     plain_names: list[str]
 
-    @property
-    def values(self) -> np.ndarray:
-        """The model matrix [N, P]."""
-        return self.coded
-
     def build_row(self, levels: Mapping[str, str | float]) -> np.ndarray:
         """Row [P] at the given factor levels; what is left out is averaged over (covariates: at their mean).
 
@@ -165,6 +160,14 @@ def find_null_space(matrix: np.ndarray) -> np.ndarray:
     return vectors[:, values < RANK * values[-1]]
 
 
+def find_basis(columns: np.ndarray) -> np.ndarray:
+    """Directions [P, R] of the coefficients that the columns [N, P] determine; the identity at full rank."""
+    null = find_null_space(columns)
+    if not null.shape[1]:
+        return np.eye(columns.shape[1])
+    return np.linalg.svd(null)[0][:, null.shape[1] :]
+
+
 def keep_estimable(plain: np.ndarray) -> list[int]:
     """Places of the columns that are no combination of the ones before them, as R keeps them."""
     kept: list[int] = []
@@ -172,8 +175,8 @@ def keep_estimable(plain: np.ndarray) -> list[int]:
     for place, column in enumerate(plain.T):
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)
-        norm = np.linalg.norm(rest)
-        if norm > 1e-7 * max(np.linalg.norm(column), 1e-300):
+        norm = float(np.linalg.norm(rest))
+        if norm > 1e-7 * float(np.linalg.norm(column)):
             kept.append(place)
             basis = np.column_stack([basis, rest / norm])
     return kept

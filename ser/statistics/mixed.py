@@ -13,7 +13,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ser.errors import InputError
 from ser.statistics.engine import (
@@ -23,12 +22,10 @@ from ser.statistics.engine import (
     confirm_end,
     find_df,
     find_loglik,
-    run_engine,
     search_twice,
     tabulate_random,
 )
 from ser.statistics.formula import RandomTerm, read_formula
-from ser.statistics.groups import as_random, check_random, code_groups, list_droppable
 from ser.statistics.linear import (
     LinearFit,
     ModelMatrix,
@@ -36,11 +33,12 @@ from ser.statistics.linear import (
     find_null_space,
     keep_complete,
     keep_estimable,
-    name_term,
     tabulate_coefficients,
     tabulate_terms,
     write_formula,
 )
+from ser.statistics.matrix import find_basis
+from ser.statistics.random_terms import as_random, check_random, code_groups, list_droppable
 
 #: A logit model is separated where a fixed part is larger, or a standard error.
 LARGEST_LOGIT, LARGEST_SE = 8.0, 10.0
@@ -144,7 +142,8 @@ def fit_mixed(
     wanted = [as_random(term) for term in random]
     groups = [name for term in wanted for name in (*term.columns, *term.slopes)]
     extra = [name for name in (trials, weights) if name is not None]
-    complete = keep_complete(table, [response, *factors, *covariates, *groups, *extra])
+    used = list(dict.fromkeys([response, *factors, *covariates, *groups, *extra]))
+    complete = keep_complete(table, used)[used]
     notes = [f"{len(table) - len(complete)} rows with missing values left out"] if len(complete) < len(table) else []
     matrix = build_matrix(complete, factors, terms, covariates)
     y, row_weights, scale = _prepare_response(complete, response, family, trials, weights)
@@ -187,63 +186,16 @@ def fit_formula(
     )
 
 
-def list_models(fit: MixedFit, terms: Sequence[str], kind: int) -> list[tuple[str, list[int], list[int]]]:
-    """Columns of the larger and the smaller model whose likelihoods test each term (Type II or III)."""
-    everything = list(range(len(fit.beta)))
-    pairs = []
-    for parts in fit.terms:
-        name = name_term(parts)
-        if name not in terms:
-            continue
-        above = [name_term(other) for other in fit.terms if set(parts) < set(other)] if kind == 2 else []
-        hidden = {place for other in above for place in fit.columns[other]}
-        larger = [place for place in everything if place not in hidden]
-        pairs.append((name, larger, [place for place in larger if place not in fit.columns[name]]))
-    return pairs
-
-
-def tabulate_ratio_tests(fit: MixedFit, terms: Sequence[str] | None = None, kind: int = 2) -> list[dict[str, object]]:
-    """Likelihood-ratio test of every term (or of ``terms``), by ML refits with and without it.
-
-    Type II compares the models that lack the terms containing it; Type III leaves only its own columns out. One or two
-    refits a term. Rows of term, df, chi2, p, loglik, loglik_reduced, converged.
-
-    Raises:
-        InputError: a covariate whose slopes are random as well.
-    """
-    problem = replace(fit.problem, reml=False)
-    known: dict[tuple[int, ...], tuple[float, int, bool]] = {}
-
-    def find_end(places: list[int]) -> tuple[float, int, bool]:
-        if tuple(places) not in known:
-            basis = _find_basis(problem.matrix.coded[:, places])
-            engine = run_engine(problem, problem.matrix.coded[:, places] @ basis)
-            known[tuple(places)] = (find_loglik(problem, engine, 0.0), basis.shape[1], bool(engine.converged))
-        return known[tuple(places)]
-
-    rows: list[dict[str, object]] = []
-    for name, larger, smaller in list_models(fit, terms or list(fit.columns), kind):
-        (high, many, ok), (low, few, also) = find_end(larger), find_end(smaller)
-        chi2 = max(0.0, 2 * (high - low))
-        p = float(stats.chi2.sf(chi2, many - few)) if many > few else float("nan")
-        row = {"term": name, "df": many - few, "chi2": chi2, "p": p, "loglik": high, "loglik_reduced": low}
-        rows.append({**row, "converged": ok and also})
-    return rows
-
-
-# ---- the engine
-
-
 def _fit_problem(problem: Problem, response: str, second: bool) -> MixedFit:
     """Fit and describe a prepared problem."""
     matrix, scale = problem.matrix, problem.scale
-    basis = _find_basis(matrix.coded)
+    basis = find_basis(matrix.coded)
     fixed = matrix.coded @ basis
     engine, gain = search_twice(problem, fixed, second)
     beta, vcov = basis @ engine.beta * scale, basis @ engine.vcov @ basis.T * scale**2
     finite = bool(np.isfinite(beta).all() and np.isfinite(vcov).all())
     random, correlations = tabulate_random(engine, problem)
-    agree = not np.isfinite(gain) or gain < SAME_LOGLIK or confirm_end(problem, fixed, engine)
+    agree = not np.isfinite(gain) or abs(gain) < SAME_LOGLIK or confirm_end(problem, fixed, engine)
     intercepts = [
         float(str(row["sd"])) for row in random if row["term"] == "(Intercept)" and row["group"] != "residual"
     ]
@@ -291,14 +243,6 @@ def _find_coding_shift(matrix: ModelMatrix, fixed: np.ndarray) -> float:
     """REML criterion with R's treatment coding minus that with the fixed columns [N, R] used."""
     plain = matrix.plain[:, keep_estimable(matrix.plain)]
     return float(np.linalg.slogdet(np.linalg.lstsq(plain, fixed, rcond=None)[0])[1])
-
-
-def _find_basis(columns: np.ndarray) -> np.ndarray:
-    """Directions [P, R] of the coefficients that the columns [N, P] determine; the identity at full rank."""
-    null = find_null_space(columns)
-    if not null.shape[1]:
-        return np.eye(columns.shape[1])
-    return np.linalg.svd(null)[0][:, null.shape[1] :]
 
 
 # ---- what a reader must know

@@ -7,7 +7,7 @@ not exchangeable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -85,7 +85,7 @@ def _sort_rows(basis: np.ndarray, response: np.ndarray) -> np.ndarray:
     return np.lexsort((leverage, fitted, response))
 
 
-def _shuffle_within(codes: np.ndarray, draws: int, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+def _shuffle_within(codes: np.ndarray, draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield batches [B, N] of row numbers, shuffled within equal codes, ``draws`` in all."""
     grouped = np.argsort(codes, kind="stable")
     size = max(1, BATCH // len(codes))

@@ -91,10 +91,11 @@ def make_unit(frame: pd.DataFrame, factors: Sequence[str], within: Sequence[str]
 
 
 def list_random(
-    frame: pd.DataFrame, factors: Sequence[str], groups: Sequence[str], speaker: str = ""
+    frame: pd.DataFrame, factors: Sequence[str], groups: Sequence[str], speaker: str = "", unit: str = ""
 ) -> tuple[tuple[str, ...], ...]:
-    """Random intercepts that a design implies: every group, and the speaker's interactions with what varies within it.
+    """Random intercepts that a design implies: every group, and how it reacts to what varies within it.
 
+    Speakers react to each factor and combination of factors, units (runs, trained models) to each factor within them.
     Left out is what these rows cannot tell from something else: a term with as many levels as there are rows (it is the
     residual), with the levels of another term, or with those of the fixed part (one run per condition).
     """
@@ -106,6 +107,8 @@ def list_random(
             crossed = find_within(frame, speaker, factors)
             sizes = range(1, len(crossed) + 1) if len(crossed) <= FULL else (1, 2, len(crossed))
             terms += [(speaker, *part) for size in sizes for part in combinations(crossed, size)]
+        if name == unit:
+            terms += [(unit, factor) for factor in find_within(frame, unit, factors)]
     seen = {_code(frame, factors)} if factors else set()
     kept = []
     for term in terms:

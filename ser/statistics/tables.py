@@ -251,7 +251,7 @@ def fill_failures(frame: pd.DataFrame, table: Table, response: str) -> pd.DataFr
     for failure in table.failures.to_dict("records"):
         own = {name: failure[name] for name in names} | {"run_id": f"failed-{failure['job']}", response: chance}
         part = model.assign(**own)
-        parts.append(part.assign(model="failed-" + part["model"]) if "model" in part else part)
+        parts.append(part.assign(model=part["run_id"] + "/" + part["fold"]) if "model" in part else part)
     return pd.concat(parts, ignore_index=True)
 
 

@@ -59,6 +59,37 @@ def read_tidy(
     )
 
 
+def read_wide(path: str | Path, score: Sequence[str], index: Sequence[str] = ()) -> Table:
+    """A file with a column of scores for each model, one row per data set or fold, as a long :class:`Table`.
+
+    Args:
+        path: the file.
+        score: the columns of scores; their names become the levels of ``model``, their values ``score``.
+        index: columns that are compared as well (``dataset``); by default a column of text that tells all rows apart.
+    """
+    frame = read_frame(Path(path), index)
+    lacking = [name for name in (*score, *index) if name not in frame]
+    if lacking:
+        raise InputError(
+            f"{path}: no column {', '.join(map(repr, lacking))}", expected=", ".join(map(str, frame.columns))
+        )
+    rest = [str(name) for name in frame if name not in score]
+    own = [name for name in rest if not pd.api.types.is_numeric_dtype(frame[name]) and frame[name].is_unique]
+    for name in score:
+        frame[name] = read_numbers(frame[name], f"{path}: score={name}")
+    long = frame.melt(id_vars=rest, value_vars=list(score), var_name="model", value_name="score").dropna(subset="score")
+    return Table(
+        name=str(path),
+        response="score",
+        factors=("model", *(index or own[:1])),
+        replicates=(),
+        runs=long.reset_index(drop=True),
+        failures=pd.DataFrame(columns=["job", "state", "reason"]),
+        duplicates=long.iloc[:0],
+        tidy=True,
+    )
+
+
 def read_frame(path: Path, named: Sequence[str] = ()) -> pd.DataFrame:
     """A table of a file: columns of ``named`` as text, others as numbers where all their values are numbers."""
     if not path.is_file():

@@ -16,6 +16,7 @@ WITHOUT_EFFECT = (
     "paths",
     "tracking",
     "hparams_search",
+    "statistics",
     "resume",
     "report",
     "metrics",

@@ -8,6 +8,7 @@ from ser.backbone.functionals import Functionals
 from ser.config import compose
 from ser.errors import InputError, LeakError
 from ser.language.ctc import CTC
+from ser.language.heard import check_leaks
 from ser.language.nested import compose_stage as nest
 from ser.language.none import NoLanguage
 from ser.language.start import choose_weights
@@ -149,3 +150,19 @@ def test_the_nested_stage_is_what_its_command_would_run(spoken, tmp_path, monkey
     made = nest(outer, load_stage).language.pretune
     expected = compose([*own, "backbone=tiny_hubert", "backbone.seed=4"], "pretune")
     assert OmegaConf.to_container(made) == OmegaConf.to_container(expected, resolve=True)
+
+
+@pytest.mark.data("emovo")
+def test_emovo_taught_by_four_of_its_speakers(corpus_root, tmp_path, tracking_uri, monkeypatch):
+    from ser.dataset.emovo import EMOVO
+
+    monkeypatch.setenv("SER_OUTPUTS", str(tmp_path))
+    own = ["dataset=emovo", f"dataset.root={corpus_root}", "speakers=[f1,f2,m1,m2]", f"tracking.uri={tracking_uri}"]
+    plan = Plan.make(compose([*own, "backbone=tiny_wav2vec2"], "pretune"))
+    frame = EMOVO(str(corpus_root)).load().frame.assign(dataset="emovo")
+    heard = frame[frame["speaker"].isin(["f1", "f2", "m1", "m2"])]
+    assert len(plan.transcripts.frame) == len(heard) and plan.heard[0].languages == ("it",)
+    assert plan.transcripts.known.all() and "14 different texts" in plan.transcripts.notes[-1]
+    check_leaks(plan.heard, frame[frame["speaker"].isin(["f3", "m3"])])
+    with pytest.raises(LeakError, match=r"4 speakers were heard(?s:.)*test_speakers=\[f3,m3\]"):
+        check_leaks(plan.heard, frame)

@@ -88,7 +88,7 @@ def check_pairs(rows, expected, means, rel, rel_se, rel_df, rel_p):
 def find_treatment_row(fit, name):
     """Row of a coefficient of R's treatment coding (``archw2v:pftnone``): differences from the first levels."""
     base = {factor: levels[0] for factor, levels in fit.factors.items()}
-    base |= {slope: 0.0 for slope in fit.problem.matrix.covariates}
+    base |= dict.fromkeys(fit.problem.matrix.covariates, 0.0)
     if name == "(Intercept)":
         return fit.build_row(base)
     changes = dict(_find_change(fit, part) for part in name.split(":"))

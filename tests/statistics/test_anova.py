@@ -128,6 +128,23 @@ def test_split_plot_as_between_groups_equals_r_and_is_not_the_strata():
     assert wrong["pft:test_set"]["F"] < 0.65 * strata["pft:test_set"]["F value"]
 
 
+def test_hc3_of_the_same_contrasts():
+    """In a balanced design of cells with unequal variance the averages stay the plain ones, as in Type III."""
+    table, factors = build_grid((2, 2), rows=20)
+    table["y"] = table["y"] * np.where(table["b"] == "b0", 1, 4) + (table["b"] == "b1") * (table["a"] == "a0")
+    fit = anova.fit_ols(table, "y", factors, interactions=2)
+    same, three, two = (
+        anova.test_terms_hc3(fit, 2, reweigh=False),
+        anova.test_terms_hc3(fit, 3),
+        anova.test_terms_hc3(fit),
+    )
+    for term, (value, _) in same.items():
+        assert close(value, three[term][0], 1e-9)
+    assert abs(two["a"][0] - same["a"][0]) > 0.1 * same["a"][0]
+    plain = by_term(anova.test_terms(fit))
+    assert close(same["a"][0], plain["a"]["F"], 0.1)
+
+
 # ---- statsmodels, where it is right
 
 
