@@ -60,7 +60,7 @@ def simulate_runs(seed_share: float, run_share: float, rng: np.random.Generator)
     """
     cells = pd.DataFrame(CELLS, columns=[*FACTORS, "mean", "sd"])
     splits = rng.normal(size=SEEDS)
-    models = {key: rng.normal(size=SEEDS) for key in {(arch, pft) for arch, pft, *_ in CELLS}}
+    models = {key: rng.normal(size=SEEDS) for key in dict.fromkeys((arch, pft) for arch, pft, *_ in CELLS)}
     parts = []
     for cell in cells.itertuples():
         rest = np.sqrt(1 - seed_share - run_share) * rng.normal(size=SEEDS)

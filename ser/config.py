@@ -34,17 +34,23 @@ def compose(overrides: Sequence[str] = (), stage: str = "train") -> DictConfig:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    from ser.language.nested import compose_stage  # which itself completes what it composes
+
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(find_shipped("conf")), version_base="1.3", job_name=stage):
-        config = compose_hydra(stage, overrides=permit_own_keys(overrides), return_hydra_config=True)
+
+        def load(name: str, items: Sequence[str]) -> DictConfig:
+            return compose_hydra(name, overrides=list(items), return_hydra_config=True)
+
+        config = load(stage, permit_own_keys(overrides))
         choices, named = dict(config.hydra.runtime.choices), list(config.hydra.overrides.task)
         with open_dict(config):
             del config["hydra"]
 
         def load_choice(group: str, name: str) -> DictConfig:
-            return compose_hydra(stage, overrides=[f"{group}={name}"])[group]
+            return load(stage, [f"{group}={name}"])[group]
 
-        return complete(config, choices, load_choice, named)
+        return compose_stage(complete(config, choices, load_choice, named), load)
 
 
 def permit_own_keys(arguments: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -72,6 +72,19 @@ def fill_store(
         return fill_functionals(trunk.backbone, waveforms, root)
     level = Frames(trunk.reading.layer) if trunk.reading.needs_frames else Statistics()
     return fill_hidden(trunk.backbone, waveforms, root, level, config.trainer.accelerator)
+
+
+def describe_backbone(
+    config: DictConfig, trunk: Trunk, preparation: Preparation, frame: pd.DataFrame
+) -> dict[str, Any]:
+    """Source, number and hash of a pretrained network's weights; nothing of other backbones."""
+    if not (trunk.backbone.frames and trunk.backbone.pretrained):
+        return {}
+    if not trunk.trains:
+        return fill_store(config, trunk, preparation, frame.iloc[:1]).read_record()
+    from ser.backbone.frames import describe_network  # imports torch, as training does
+
+    return describe_network(trunk.backbone, trunk.backbone.build())
 
 
 def read_features(trunk: Trunk, store: FeatureStore, digests: list[str], variant: int = 0) -> np.ndarray:

@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ser.config import complete, permit_own_keys
 from ser.errors import InputError
 from ser.hparams_search.space import join_names
+from ser.language.nested import compose_stage
 from ser.paths import find_shipped
 from ser.sweep import JobsFailed, SweepJob, defer_to_jobs, split_overrides
 
@@ -80,14 +81,17 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
 
     mistakes: list[Exception] = []
 
+    def load(stage_name: str, items: Sequence[str]) -> DictConfig:
+        return GlobalHydra.instance().config_loader().load_configuration(stage_name, list(items), RunMode.RUN)
+
     def load_choice(group: str, choice: str) -> DictConfig:
-        loader = GlobalHydra.instance().config_loader()
-        return loader.load_configuration(name, [f"{group}={choice}"], RunMode.RUN)[group]
+        return load(name, [f"{group}={choice}"])[group]
 
     def task(config: DictConfig) -> None:
         try:
             settings = HydraConfig.get()
-            run_job(stage, complete(config, settings.runtime.choices, load_choice, settings.overrides.task))
+            completed = complete(config, settings.runtime.choices, load_choice, settings.overrides.task)
+            run_job(stage, compose_stage(completed, load))
         except MISTAKES as error:  # kept from Hydra, which would print a line of its own about it
             mistakes.append(error)
 

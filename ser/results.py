@@ -34,6 +34,8 @@ OUTPUTS = (
     "split_balance.csv",
     "dataset.json",
     "notes.json",
+    "language.json",
+    "backbone.json",
     "environment.json",
     "run.json",
 )

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from hydra.utils import instantiate
@@ -27,13 +28,15 @@ from ser.dataset.target import list_dimensions
 from ser.errors import InputError
 from ser.extend import bring_checkpoints, check_same, read_config
 from ser.fold import Recipe, run_fold
-from ser.gather import gather_clips, gather_copies, make_augmentation
+from ser.gather import describe_backbone, gather_clips, gather_copies, make_augmentation
 from ser.head.data import Head
 from ser.head.reading import Reading
 from ser.head.trunk import Trunk
 from ser.judge import choose_judge
+from ser.language.heard import LANGUAGE
+from ser.language.start import Language, choose_weights
 from ser.predictions import complete_predictions
-from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_results
+from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_json, write_results
 from ser.split.across import split_across
 from ser.split.base import Splitter, as_names
 from ser.split.fold import Split, check_leaks, describe_balance, tabulate_split
@@ -66,6 +69,7 @@ class Choices:
     """The objects that a configuration names."""
 
     trunk: Trunk
+    language: Language
     head: Head
     training: Training | None
     augmentation: Augmentation | None
@@ -89,7 +93,8 @@ class Choices:
         tracker.connect()
         cache = AudioCache(Path(config.paths.cache) / "audio")
         preparation = replace(instantiate(config.audio), cache=cache)
-        return cls(trunk, head, training, make_augmentation(config), preparation, tracker)
+        language = instantiate(config.language)
+        return cls(trunk, language, head, training, make_augmentation(config), preparation, tracker)
 
 
 def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
@@ -114,6 +119,9 @@ def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | No
         choices.training.check_clips(corpus.as_trained().iloc[split.train], corpus.manifest.emotions)
     for note in split.notes:
         log.warning(note)
+    tested = corpus.manifest.frame.iloc[np.unique(np.concatenate([fold.test for fold in split.folds]))]
+    backbone, start = choose_weights(choices.language, choices.trunk.backbone, tested)
+    choices = replace(choices, trunk=replace(choices.trunk, backbone=backbone))
     effective = select_effective(resolve(config), choices.head.uses_trainer)
     rest = (corpus.fingerprint, hash_split(corpus, split), identify(choices))
     key = hash_run(effective, *rest)
@@ -133,11 +141,13 @@ def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | No
             bring_checkpoints(origin, folder)
         run = choices.tracker.start(
             name_run(config, labels),
-            params={**config.choices, **flatten(effective)},
+            params={**config.choices, **flatten(effective), **({"language.source": start["source"]} if start else {})},
             tags=make_tags(key, corpus, folder, parent, labels) | ({"ser.extends": origin.run_id} if origin else {}),
             resume=killed,
         )
         try:
+            if start:
+                write_json(folder / LANGUAGE, start)
             scores = evaluate(config, choices, corpus, split, run, key, folder)
             finish_folder(folder, key, run.run_id)
             run.log_folder(folder)
@@ -184,9 +194,13 @@ def evaluate(
     scores |= {"audio/skipped": float(corpus.skipped), "audio/excluded": float(corpus.excluded)}
     scores |= {f"parameters/{name}": float(count) for name, count in folds[0].parameters.items()}
     scores |= {"seconds": time.perf_counter() - began}
+    weights = describe_backbone(config, choices.trunk, corpus.preparation, corpus.manifest.frame)
+    if weights:
+        run.tag({"ser.weights": weights["hash"], "ser.weights_source": weights["source"]})
     records = {
         "dataset.json": corpus.describe(),
         "notes.json": list_notes([*corpus.manifest.notes, *split.notes, *judge.note(evaluations)]),
+        **({"backbone.json": weights} if weights else {}),
         "environment.json": {**describe_environment(), "data_fingerprint": corpus.fingerprint},
     }
     written = write_results(folder, resolve(config), tables, records, scores)

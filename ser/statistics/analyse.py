@@ -29,6 +29,8 @@ from ser.statistics.tables import Table
 SHOWN = 0.10
 #: Rows up to which likelihood-ratio tests refit a mixed model.
 MOST_REFITS = 5000
+#: Up to so many factors all interactions are in the model, unless the user says otherwise.
+MOST_CROSSED = 3
 #: Speakers whose numbers of clips differ by more than this factor weigh by them.
 UNEVEN = 3.0
 
@@ -110,7 +112,7 @@ def tabulate_anova(design: Design, settings: Settings) -> list[AnovaTable]:
         design.frame,
         design.response,
         list(design.factors),
-        interactions=settings.interactions,
+        interactions=settings.interactions or (len(design.factors) if len(design.factors) <= MOST_CROSSED else None),
         blocks=[name for name in design.blocks if name in design.frame],
         kind=settings.anova_type,
         draws=settings.draws,
@@ -165,8 +167,8 @@ def fit_model(design: Design, settings: Settings) -> MixedFit:
 
 
 def list_terms(factors: Sequence[str], order: int | None) -> list[tuple[str, ...]]:
-    """All terms up to an order: by default two factors, or three where there are no more."""
-    highest = order or (len(factors) if len(factors) <= 3 else 2)
+    """All terms up to an order: by default all of up to three factors, and pairs of more."""
+    highest = order or (len(factors) if len(factors) <= MOST_CROSSED else 2)
     return [term for size in range(1, highest + 1) for term in combinations(factors, size)]
 
 

@@ -26,14 +26,16 @@ class Choice(NamedTuple):
 def choose_method(design: Design) -> Choice:
     """The primary analysis of a design.
 
-    In this order: nothing where a finding forbids it; description where fewer than three seeds meet fewer than five
-    speakers; the paired comparison of two models that were trained once each and meet the same speakers; the mixed
-    model on cells where there are enough speakers; ranks over six or more data sets with one score a model each; folds
-    without predictions by the corrected resampled t test; the mixed model on runs where a factor varies within a run or
-    runs share a split or fold; else the analysis of variance on runs.
+    In this order: nothing where a finding forbids it; description where nothing is compared, or where fewer than three
+    seeds meet fewer than five speakers; the paired comparison of models that were trained once each and meet the same
+    speakers; the mixed model on cells where there are enough speakers; ranks over six or more data sets with one score
+    a model each; folds without predictions by the corrected resampled t test; the mixed model on runs where a factor
+    varies within a run or runs share a split or fold; else the analysis of variance on runs.
     """
     if design.refused:
         return Choice("none", "; ".join(finding.words for finding in design.refused))
+    if not design.factors and not (design.rows == "table" and design.random):
+        return Choice("describe", "nothing varies on purpose: scores and their spread are described")
     if is_too_small(design):
         have = f"{design.n_seeds} runs a condition" + (f", {design.n_speakers} speakers" if design.n_speakers else "")
         words = f"fewer than {FEW_SEEDS} seeds and fewer than {FEW_SPEAKERS} speakers ({have}) allow description only"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from ser.errors import InputError
 from ser.statistics.design import Design
 from ser.statistics.power import Components
+
+if TYPE_CHECKING:
+    from ser.statistics.mixed import MixedFit
 
 CONDITION = "_condition"
 
@@ -38,7 +43,7 @@ def _from_cells(design: Design, frame: pd.DataFrame, both: bool) -> Components:
     frame = frame.assign(**{reaction: _join(frame, crossed)})
     unit = design.unit if any(design.unit in term for term in design.random) else ""
     cells = frame[[design.speaker, reaction]].drop_duplicates()
-    random = [(design.speaker,)]
+    random: list[tuple[str, ...]] = [(design.speaker,)]
     notes: list[str] = []
     apart = bool(crossed) and len(cells) < len(frame)
     if apart:
@@ -50,7 +55,7 @@ def _from_cells(design: Design, frame: pd.DataFrame, both: bool) -> Components:
     if both and unit:
         random.append(("split.seed", CONDITION))
     fit = fit_mixed(frame, design.response, factors, random)
-    found = {str(row["group"]): float(row["sd"]) for row in fit.random}
+    found = _list_spreads(fit)
     trained, split = found.get(unit, 0.0), found.get(f"split.seed:{CONDITION}", 0.0)
     reacting, rest = found.get(f"{design.speaker}:{reaction}", 0.0), found["residual"]
     if crossed and not apart:
@@ -85,11 +90,16 @@ def _from_runs(design: Design, frame: pd.DataFrame, both: bool) -> Components:
 
         factors = [CONDITION] if len(frame[CONDITION].unique()) > 1 else []
         fit = fit_mixed(frame, design.response, factors, [("split.seed", CONDITION)])
-        found = {str(row["group"]): float(row["sd"]) for row in fit.random}
+        found = _list_spreads(fit)
         trained, split = found["residual"], found.get(f"split.seed:{CONDITION}", 0.0)
     run = float(np.hypot(trained, split))
     notes = ("no scores of speakers: nothing is said of other speakers",)
     return Components(run=run, **_name_parts(frame, trained, split, both), notes=notes)
+
+
+def _list_spreads(fit: MixedFit) -> dict[str, float]:
+    """Standard deviations by group."""
+    return {str(row["group"]): float(str(row["sd"])) for row in fit.random}
 
 
 def _name_parts(frame: pd.DataFrame, trained: float, split: float, both: bool) -> dict[str, float]:

@@ -78,7 +78,8 @@ class Design:
     @property
     def empty_cells(self) -> list[dict[str, str]]:
         """Combinations of levels without a row."""
-        return self.counts.loc[self.counts["n_rows"] == 0, list(self.factors)].to_dict("records")
+        rows = self.counts.loc[self.counts["n_rows"] == 0, list(self.factors)]
+        return [dict(zip(self.factors, map(str, row), strict=True)) for row in rows.itertuples(index=False)]
 
     @property
     def refused(self) -> tuple[Finding, ...]:
@@ -175,8 +176,10 @@ def drop_repeated_seeds(table: Table, factors: Sequence[str]) -> tuple[Table, tu
         seeds = runs["seed"].nunique()
         # Two seeds that agree in one score may do so by chance; three, or all of several scores, do not.
         if seeds > 1 and (seeds > 2 or len(scores) > 1) and values.to_numpy().max() <= 1:
-            conditions.append(dict(zip(rest, key, strict=True)))
+            conditions.append({name: str(value) for name, value in zip(rest, key, strict=True)})
             dropped |= set(runs["run_id"]) - {runs["run_id"].iloc[0]}
+    if not dropped:
+        return table, ()
     kept = table.runs[~table.runs["run_id"].isin(dropped)].reset_index(drop=True)
     jobs = tuple(job for job in table.jobs if job.run_id not in dropped)
     return replace(table, runs=kept, jobs=jobs), tuple(conditions)
@@ -260,7 +263,7 @@ def count_combinations(
     if np.prod([len(own) for own in levels]) <= LONGEST:
         index = list(product(*levels))
         full = (
-            pd.MultiIndex.from_tuples(index, names=factors)
+            pd.MultiIndex.from_tuples(index, names=list(factors))
             if len(factors) > 1
             else pd.Index(levels[0], name=factors[0])
         )

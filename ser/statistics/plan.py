@@ -60,17 +60,17 @@ class Plan:
         lines += [f"Note: {note}" for note in own.notes]
         lines.append(f"Difference to detect {self.effect:g}, power {self.power:.0%}, two-sided {self.alpha:g}:")
         for row in self.table.to_dict("records"):
-            people = f"{row['speakers']} speakers, " if row["speakers"] else ""
+            on = f"{row['speakers']} speakers, " if row["speakers"] else ""
             lines.append(
-                f"  {people}{row['seeds']} seeds a condition: detects {row['mde']:.4f}, power {row['power']:.2f}"
+                f"  {on}{row['seeds']} seeds a condition: detects {row['mde']:.4f}, power {row['power']:.2f}"
                 f"{' (enough)' if row['enough'] else ''}"
             )
-        for people, seeds in self.seeds_needed.items():
-            need = "no number of seeds is enough" if seeds is None else f"{seeds} seeds a condition"
+        for people, repeats in self.seeds_needed.items():
+            need = "no number of seeds is enough" if repeats is None else f"{repeats} seeds a condition"
             lines.append(f"  with {people} speakers: {need}" if people else f"  on fixed test speakers: {need}")
-        for seeds, people_needed in self.speakers_needed.items():
-            need = "no number of speakers is enough" if people_needed is None else f"{people_needed} speakers"
-            lines.append(f"  with {seeds} seeds a condition: {need}")
+        for own_seeds, wanted in self.speakers_needed.items():
+            need = "no number of speakers is enough" if wanted is None else f"{wanted} speakers"
+            lines.append(f"  with {own_seeds} seeds a condition: {need}")
         return "\n".join(lines)
 
 

@@ -81,7 +81,8 @@ def find_varied(jobs: Iterable[Job]) -> tuple[str, ...]:
     A group's choice comes before the values inside it: where ``head`` differs, ``head.estimator.C`` differs with it.
     """
     frame = pd.DataFrame([dict(job.config) for job in jobs if job.done]).fillna("-")
-    own = [name for name in frame if str(name).partition(".")[0] not in BOOKKEEPING and len(frame[name].unique()) > 1]
+    names = [str(name) for name in frame if str(name).partition(".")[0] not in BOOKKEEPING]
+    own = [name for name in names if len(frame[name].unique()) > 1]
     found: list[str] = []
     for name in sorted(own, key=lambda name: (name not in REPLICATES, name.count("."), name)):
         sources = [[known] for known in found]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,10 +49,26 @@ def read_store(tracker: Tracker, name: str) -> Source:
         if run.data.tags.get("ser.kind") != "sweep"
     ]
     if parent is None:
+        # An experiment may hold runs of other stages, which test nothing.
+        jobs = [job for job in jobs if not job.done or any(name.startswith("test/") for name in job.metrics)]
         return Source(name, tuple(_drop_repeated(jobs)), find_varied(jobs))
     record = _read_artifact(tracker, name, SWEEP)
     varied = tuple(record.get("varied") or str(parent.data.tags.get("ser.varied", "")).split())
     return Source(name, tuple(_join_record(tracker, jobs, record)), varied, bool(record.get("search")))
+
+
+@contextmanager
+def hide_progress() -> Iterator[None]:
+    """Without MLflow's progress bar, which it would draw for every single file."""
+    name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    before = os.environ.get(name)
+    os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _find_parent(tracker: Tracker, name: str) -> Run | None:
@@ -95,7 +113,7 @@ def _fetch_predictions(tracker: Tracker, run_id: str, folder: Path, tags: Mappin
     client = tracker.connect()
     if not any(item.path == PREDICTIONS for item in client.list_artifacts(run_id)):
         return None
-    with TemporaryDirectory() as temporary:
+    with TemporaryDirectory() as temporary, hide_progress():
         return pd.read_parquet(client.download_artifacts(run_id, PREDICTIONS, temporary))
 
 
@@ -103,7 +121,7 @@ def _read_artifact(tracker: Tracker, run_id: str, name: str) -> dict[str, Any]:
     client = tracker.connect()
     if not any(item.path == name for item in client.list_artifacts(run_id)):
         return {}
-    with TemporaryDirectory() as temporary:
+    with TemporaryDirectory() as temporary, hide_progress():
         return json.loads(Path(client.download_artifacts(run_id, name, temporary)).read_text(encoding="utf-8"))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -151,19 +151,21 @@ def tabulate_source(source: Source, response: str = "") -> Table:
     if lacking:
         notes.append(f"{lacking} of {len(runs)} rows have no {response} and are left out")
     names = [name for name in (*factors, *replicates) if name != CORPUS]
+    runs = runs.dropna(subset=[response]).reset_index(drop=True)
+    known = set(runs["run_id"])
     return Table(
         name=source.name,
         response=response,
         factors=tuple(factors),
         replicates=tuple(replicates),
-        runs=runs.dropna(subset=[response]).reset_index(drop=True),
+        runs=runs,
         failures=list_jobs(
             [(job, {"state": job.state, "reason": job.reason}) for job in source.jobs if not job.done], names
         ),
         duplicates=list_jobs([(job, {"duplicate_of": first.number}) for job, first in repeated], names),
         notes=(*notes, *find_unexplained(own, [*names])),
         searched=source.searched,
-        jobs=tuple(own),
+        jobs=tuple(job for job in own if job.run_id in known),
     )
 
 
@@ -246,10 +248,11 @@ def fill_failures(frame: pd.DataFrame, table: Table, response: str) -> pd.DataFr
     if table.failures.empty or frame.empty or chance is None:
         return frame
     model = frame[frame["run_id"] == frame["run_id"].iloc[0]]
-    names = [name for name in table.failures if name in frame and name not in ("job", "state", "reason")]
+    names = [str(name) for name in table.failures if name in frame and name not in ("job", "state", "reason")]
     parts = [frame]
     for failure in table.failures.to_dict("records"):
-        own = {name: failure[name] for name in names} | {"run_id": f"failed-{failure['job']}", response: chance}
+        own: dict[str, Any] = {name: failure[name] for name in names} | {response: chance}
+        own["run_id"] = f"failed-{failure['job']}"
         part = model.assign(**own)
         parts.append(part.assign(model=part["run_id"] + "/" + part["fold"]) if "model" in part else part)
     return pd.concat(parts, ignore_index=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -66,9 +66,9 @@ def _check_factors(design: Design, constant: Mapping[str, Sequence[str]]) -> Ite
     if design.table.searched:
         words = "the jobs were proposed by a search, each after the results of others: they are no experiment"
         yield Finding("searched", "refuse", words + "; run the configurations to compare as a sweep with several seeds")
-    if not design.factors and not design.random:
+    if not design.factors:
         words = "nothing varies on purpose: there is nothing to compare"
-        yield Finding("no_factor", "refuse", words)
+        yield Finding("no_factor", "warn", words)
     for name in design.factors:
         others = [other for other in design.factors if other != name and len(design.factors[other]) > 1]
         twin = next((other for other in others if follows(design.frame, name, [other])), "")
@@ -174,7 +174,7 @@ def _check_failures(design: Design) -> Iterable[Finding]:
     done = design.table.runs.drop_duplicates("run_id")
     words = f"{len(failures)} of {len(failures) + len(done)} jobs have no results ({states})"
     gathered = []
-    for name in design.factors:
+    for name in design.table.factors:
         if name not in failures or name not in done:
             continue
         for level, count in failures[name].value_counts().items():
@@ -215,8 +215,9 @@ def _check_clips(design: Design) -> Iterable[Finding]:
     """Whether clips are there twice in a run."""
     if design.rows != "cells":
         return
-    first = design.table.predictions
-    first = first[first["run_id"] == first["run_id"].iloc[0]]
+    first = replace(design.table, jobs=design.table.jobs[:1]).predictions
+    if first.empty:
+        return
     twice = int(first.duplicated(["model", "utterance"]).sum())
     if twice:
         words = f"{twice} clips are tested twice by one trained model: two clips have one name, or a list repeats them"

@@ -13,6 +13,7 @@ from ser.dataset.target import list_dimensions
 #: Settings that say where and how, not what: two runs that differ only in these have the same result.
 WITHOUT_EFFECT = (
     "choices",
+    "language",  # what it changes is in the identity of the backbone
     "paths",
     "tracking",
     "hparams_search",

@@ -167,6 +167,11 @@ class TrackedRun:
         self.tracker = tracker
         self.run_id = run_id
 
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        for name, value in tags.items():
+            self.tracker.connect().set_tag(self.run_id, name, value)
+
     def log_metrics(self, metrics: Mapping[str, float | None], step: int = 0) -> None:
         """Log numbers; missing ones (None, NaN) are left out."""
         from mlflow.entities import Metric

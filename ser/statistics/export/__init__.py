@@ -70,7 +70,9 @@ def read_statistics(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         return statistics, pd.DataFrame()
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     response = (statistics.get("design") or {}).get("response")
-    numbers = {name: pd.to_numeric(rows[name], errors="coerce") for name in (response, *NUMBERS) if name in rows}
+    numbers: dict[str, pd.Series] = {
+        str(name): pd.to_numeric(rows[name], errors="coerce") for name in (response, *NUMBERS) if name in rows
+    }
     return statistics, rows.assign(**numbers)
 
 

@@ -81,7 +81,7 @@ def flatten_row(row: Row) -> dict[str, Any]:
             flat |= value
         elif isinstance(value, Mapping):
             flat[key] = ", ".join(f"{name}={part}" for name, part in value.items())
-        elif isinstance(value, list) and len(value) == 2 and all(part is None or is_number(part) for part in value):
+        elif _is_interval(value):
             flat[f"{key}_low"], flat[f"{key}_high"] = value
         elif isinstance(value, list):
             flat[key] = ", ".join(str(part) for part in value)
@@ -119,15 +119,36 @@ def show_text(value: Any) -> str:
 
 
 def guess_columns(rows: Sequence[Row]) -> list[Column]:
-    """Columns for rows that nothing is known of: p values, counts and other numbers by their values."""
-    flat = [flatten_row(row) for row in rows]
+    """Columns for rows that nothing is known of: p values, counts and other numbers by their values.
+
+    Limits become intervals; lists and mappings are left to the CSV.
+    """
+    nested = {name for row in rows for name, value in row.items() if isinstance(value, Mapping | list)}
+    nested -= {"by", "levels", *(name for name in nested if all(_is_interval(row.get(name)) for row in rows))}
+    flat = [flatten_row({name: value for name, value in row.items() if name not in nested}) for row in rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
-    return [make_column(name.replace("_", " "), _guess_kind(name, [row.get(name) for row in flat]), name) for name in names]
+    limits = {name[:-4] for name in names if name.endswith("_low") and f"{name[:-4]}_high" in names}
+    columns = []
+    for name in names:
+        stem = name.removesuffix("_low")
+        if stem in limits and stem != name:
+            columns.append(Column("interval" if stem == "ci" else f"interval of {_name(stem)}", "interval", (stem,)))
+        elif name.removesuffix("_high") not in limits or not name.endswith("_high"):
+            columns.append(Column(_name(name), _guess_kind(name, [row.get(name) for row in flat]), (name,)))
+    return columns
 
 
 def name_sheet(*parts: Any) -> str:
     """A file name's stem: lower-case words joined by underscores."""
     return "_".join(filter(None, (re.sub(r"[^a-z0-9]+", "_", str(part).lower()).strip("_") for part in parts)))
+
+
+def _name(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _is_interval(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(part is None or is_number(part) for part in value)
 
 
 def _guess_kind(name: str, values: Sequence[Any]) -> str:

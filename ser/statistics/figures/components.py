@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ser.report.figures import shorten
-from ser.statistics.export.layout import list_fits, name_fit
+from ser.statistics.export.models import list_fits, name_fit
 from ser.statistics.export.numbers import is_number, show_significant
 from ser.statistics.figures.style import WIDTH, Palette, finish_axes
 
@@ -42,7 +42,9 @@ def draw_components(statistics: Mapping[str, Any], _: pd.DataFrame, palette: Pal
         axes = figure.add_axes(box)
         _draw_bars(axes, list_shares(fit), palette)
         if headed:
-            axes.set_title(shorten(name_fit(fit), 96), loc="left", size=9.5, weight="bold", x=-left / (WIDTH - left - 2.2))
+            axes.set_title(
+                shorten(name_fit(fit), 96), loc="left", size=9.5, weight="bold", x=-left / (WIDTH - left - 2.2)
+            )
         axes.tick_params(axis="x", labelbottom=fit is fits[-1])
         top += ROW * size
     axes.set_xlabel("share of the random variance, %")

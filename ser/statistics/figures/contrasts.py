@@ -21,23 +21,32 @@ ROW = 0.27  # inches
 
 
 def draw_contrasts(statistics: Mapping[str, Any], _: pd.DataFrame, palette: Palette) -> Figure | None:
-    """Draw each contrast with its interval, those of other models (``analysis``) beside that of the primary one."""
+    """Draw each contrast with its interval, and below it the same of other models (``sensitivity_contrasts``)."""
     from matplotlib.figure import Figure
 
-    groups = group_contrasts(statistics.get("contrasts") or [])
+    groups = group_contrasts(statistics)
     if not groups:
         return None
     height = sum(len(rows) + 1.4 * bool(name) for name, rows in groups.items())
-    inches = ROW * height + 0.95
+    key = 0.3 if list_analyses(groups) else 0.0
+    inches = ROW * height + 0.95 + key
     labels = [*groups, *(str(rows[0]["contrast"]) for own in groups.values() for rows in own)]
     left = min(4.3, 0.35 + 0.078 * max(len(shorten(label)) for label in labels))
     figure = Figure(figsize=(WIDTH, inches))
-    axes = figure.add_axes((left / WIDTH, 0.55 / inches, 1 - (left + 3.1) / WIDTH, 1 - 0.7 / inches))
+    axes = figure.add_axes((left / WIDTH, 0.55 / inches, 1 - (left + 3.3) / WIDTH, 1 - (0.8 + key) / inches))
     decimals = choose_decimals([rows[0].get("se") for own in groups.values() for rows in own])
     y = 0.5
     for name, own in groups.items():
         if name:
-            axes.text(-0.02, y + 0.1, shorten(name), transform=axes.get_yaxis_transform(), ha="right", va="center", weight="bold")
+            axes.text(
+                -0.02,
+                y + 0.1,
+                shorten(name),
+                transform=axes.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                weight="bold",
+            )
             y += 1.2
         for rows in own:
             _draw_row(axes, rows, y, decimals, palette)
@@ -48,18 +57,21 @@ def draw_contrasts(statistics: Mapping[str, Any], _: pd.DataFrame, palette: Pale
     return figure
 
 
-def group_contrasts(contrasts: Sequence[Mapping[str, Any]]) -> dict[str, list[list[Mapping[str, Any]]]]:
-    """Contrasts under the heading of their factor and place; rows of other models follow that of the first."""
-    known = [row for row in contrasts if is_number(row.get("estimate"))]
-    first = known[0].get("analysis") if known else None
-    primary = [row for row in known if row.get("analysis") == first]
-    if len(primary) > MOST_ROWS:
-        kept = sorted(primary, key=lambda row: -abs(row["estimate"]))[:MOST_ROWS]
-        primary = [row for row in primary if row in kept]
-    headed = len({name_family(row) for row in primary}) > 1 or any(row.get("by") for row in primary)
+def group_contrasts(statistics: Mapping[str, Any]) -> dict[str, list[list[Mapping[str, Any]]]]:
+    """Contrasts under the heading of their factor and place; each is followed by those of other models in its unit."""
+    known = [row for row in statistics.get("contrasts") or [] if is_number(row.get("estimate"))]
+    if len(known) > MOST_ROWS:
+        kept = sorted(known, key=lambda row: -abs(row["estimate"]))[:MOST_ROWS]
+        known = [row for row in known if row in kept]
+    headed = len({name_family(row) for row in known}) > 1 or any(row.get("by") for row in known)
     groups: dict[str, list[list[Mapping[str, Any]]]] = {}
-    for row in primary:
-        beside = [other for other in known if other.get("analysis") != first and _is_same(row, other)]
+    for row in known:
+        beside = [
+            other | {"analysis": name}
+            for name, others in (statistics.get("sensitivity_contrasts") or {}).items()
+            for other in others
+            if _is_same(row, other) and is_number(other.get("estimate"))
+        ]
         groups.setdefault(name_family(row) if headed else "", []).append([row, *beside])
     return groups
 
@@ -86,14 +98,16 @@ def _draw_row(axes: Axes, rows: Sequence[Mapping[str, Any]], y: float, decimals:
         low, high = row.get("ci_low"), row.get("ci_high")
         colour = palette.accent if place == 0 else palette.series[1]
         height = y + 0.26 * place - 0.13 * (len(rows) - 1)
-        if is_number(low) and is_number(high):
+        if low is not None and high is not None:
             axes.hlines(height, low, high, colors=colour, linewidth=2 if place == 0 else 1.1)
         fill = colour if place == 0 else "none"
-        axes.plot([row["estimate"]], [height], "os^Dv"[place % 5], color=colour, mfc=fill, markersize=6 - 2 * bool(place))
+        axes.plot(
+            [row["estimate"]], [height], "os^Dv"[place % 5], color=colour, mfc=fill, markersize=6 - 2 * bool(place)
+        )
     interval = show_interval(primary.get("ci_low"), primary.get("ci_high"), decimals)
     axes.text(1.03, y, f"{show_fixed(primary['estimate'], decimals)}  {interval}", transform=beside, va="center")
     verdict = primary.get("label") or primary.get("verdict") or ""
-    where = 1.03 + 1.72 / (axes.get_position().width * WIDTH)
+    where = 1.03 + 1.85 / (axes.get_position().width * WIDTH)
     axes.text(where, y, verdict, transform=beside, va="center", color=palette.muted)
 
 
@@ -119,8 +133,9 @@ def _finish(axes: Axes, statistics: Mapping[str, Any], height: float, palette: P
 
 
 def find_sesoi(statistics: Mapping[str, Any]) -> float | None:
-    """The smallest difference that matters: ``sesoi`` at the top, of the method, or of a contrast."""
-    places = [statistics, statistics.get("method") or {}, *(statistics.get("contrasts") or [])[:1]]
+    """The smallest difference that matters: ``sesoi`` at the top, of the settings, or of the method."""
+    places = [statistics, statistics.get("settings") or {}, statistics.get("method") or {}]
+    places = [place for place in places if isinstance(place, Mapping)]
     return next((float(place["sesoi"]) for place in places if is_number(place.get("sesoi"))), None)
 
 
@@ -130,11 +145,17 @@ def _draw_key(figure: Figure, analyses: Sequence[str], palette: Palette, left: f
     if not analyses:
         return
     keys = [
-        Line2D([], [], color=palette.accent if place == 0 else palette.series[1], marker="os^Dv"[place % 5], mfc=None if place == 0 else "none")
+        Line2D(
+            [],
+            [],
+            color=palette.accent if place == 0 else palette.series[1],
+            marker="os^Dv"[place % 5],
+            mfc=None if place == 0 else "none",
+        )
         for place in range(len(analyses))
     ]
     figure.legend(keys, analyses, loc="upper left", bbox_to_anchor=(left, 1), ncols=4, frameon=False, borderpad=0)
 
 
 def _is_same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(row.get(key) == other.get(key) for key in ("factor", "contrast", "by"))
+    return all(row.get(key) == other.get(key) for key in ("factor", "contrast", "by", "effect_kind"))

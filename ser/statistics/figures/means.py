@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: Levels side by side, lines of one panel, panels, and factors of one plot, at most.
 MOST_LEVELS, MOST_LINES, MOST_PANELS, MOST_FACTORS = 16, 6, 6, 3
-#: Levels with longer names are written at a slant.
-LONGEST = 12
+#: Inches that a letter of a level's name takes.
+LETTER = 0.085
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def draw_means(statistics: Mapping[str, Any], rows: pd.DataFrame, palette: Palet
     across = min(3, len(panels))
     down = -(-len(panels) // across)
     shared = len({plan for plan, _, _ in panels}) == 1 and bool(panels[0][0].lines)
-    slanted = any(len(level) > LONGEST for plan, own, _ in panels for level in own[plan.along])
+    slanted = any(needs_slant(own[plan.along], across) for plan, own, _ in panels)
     each, foot, head = 2.9 + 0.5 * slanted, 0.35, 0.35 if shared else 0.05
     figure = Figure(figsize=(WIDTH, down * each + foot + head))
     places = figure.subplots(down, across, squeeze=False, sharey=True)
@@ -106,6 +106,12 @@ def plan_panels(tables: Sequence[pd.DataFrame]) -> list[tuple[Plan, pd.DataFrame
     return panels[:MOST_PANELS]
 
 
+def needs_slant(levels: pd.Series, across: int) -> bool:
+    """Whether names of levels, side by side in one of so many panels, would touch."""
+    names = [shorten(str(level), 22) for level in levels.unique()]
+    return len(names) * (LETTER * max(map(len, names)) + 0.1) > (WIDTH - 1) / across
+
+
 def assign_factors(table: pd.DataFrame) -> Plan:
     """The factor with most levels along the axis, that with fewest as panels; test corpora always as panels."""
     names = [str(name) for name in table.columns[:-3]]
@@ -122,7 +128,7 @@ def find_points(statistics: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFra
     if "speaker" not in points:
         return points
     factors = sorted({name for row in statistics.get("means") or [] for name in row["levels"]} & set(points))
-    return points.groupby([*factors, "speaker"], as_index=False)["score"].mean()
+    return points.groupby([*factors, "speaker"])["score"].mean().reset_index()
 
 
 def find_panel_points(points: pd.DataFrame, plan: Plan, own: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +138,7 @@ def find_panel_points(points: pd.DataFrame, plan: Plan, own: pd.DataFrame) -> pd
     if plan.panels:
         points = points[points[plan.panels].astype(str) == str(own[plan.panels].iloc[0])]
     if "speaker" in points:
-        points = points.groupby([name for name in plan.factors] + ["speaker"], as_index=False)["score"].mean()
+        points = points.groupby([*plan.factors, "speaker"])["score"].mean().reset_index()
     return points
 
 

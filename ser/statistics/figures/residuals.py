@@ -33,7 +33,7 @@ def draw_residuals(statistics: Mapping[str, Any], rows: pd.DataFrame, palette: P
     _draw_quantiles(left, known["residual"].to_numpy(), palette)
     _draw_fitted(right, known, palette)
     right.set_xlabel(f"fitted {name_score(statistics['design']['response'])}")
-    figure.subplots_adjust(left=0.08, right=0.99, top=0.9, bottom=0.16, wspace=0.2)
+    figure.subplots_adjust(left=0.08, right=0.98, top=0.9, bottom=0.16, wspace=0.2)
     return figure
 
 
@@ -61,8 +61,8 @@ def _draw_fitted(axes: Axes, known: pd.DataFrame, palette: Palette) -> None:
     shown = known.iloc[thin_places(len(known))]
     axes.axhline(0, color=palette.muted, linewidth=1)
     axes.plot(shown["fitted"], shown["residual"], "o", color=palette.accent, markersize=3.4, alpha=0.6, mew=0)
-    parts = np.array_split(known, min(8, max(2, len(known) // 12)))
-    middle = [(float(part["fitted"].mean()), float(part["residual"].std(ddof=1))) for part in parts if len(part) > 2]
+    parts = np.array_split(known.to_numpy(), min(8, max(2, len(known) // 12)))
+    middle = [(float(part[:, 0].mean()), float(part[:, 1].std(ddof=1))) for part in parts if len(part) > 2]
     for sign in (-1, 1):
         x, spread = zip(*middle, strict=True) if middle else ((), ())
         axes.plot(x, [sign * value for value in spread], color=palette.series[1], linewidth=1.3)

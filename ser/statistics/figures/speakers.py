@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PANELS, ACROSS = 6, 3
+HEAD, FOOT = 0.55, 0.5  # inches above and below a panel
 #: With more speakers their names are left out.
 NAMED = 30
 
@@ -42,21 +43,18 @@ def draw_speakers(statistics: Mapping[str, Any], rows: pd.DataFrame, palette: Pa
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
     most = max(len(panel.speakers) for panel in panels)
-    each = 0.9 + (0.165 * most if most <= NAMED else 2.6)
-    figure = Figure(figsize=(WIDTH, down * each + 0.35))
-    places = figure.subplots(down, across, squeeze=False, sharex=True)
-    for axes in places.flat[len(panels) :]:
-        axes.set_visible(False)
-    for axes, panel in zip(places.flat, panels, strict=False):
-        _draw_panel(axes, panel, palette)
+    inner = 0.165 * most if most <= NAMED else 2.6
+    inches = down * (inner + HEAD + FOOT)
+    figure = Figure(figsize=(WIDTH, inches))
     score = name_score(statistics["design"]["response"])
-    for axes in places.flat[max(0, len(panels) - across) : len(panels)]:
+    shared: Axes | None = None
+    for place, panel in enumerate(panels):
+        x, y = place % across * WIDTH / across + 0.85, inches - (place // across + 1) * (inner + HEAD + FOOT) + FOOT
+        box = (x / WIDTH, y / inches, (WIDTH / across - 1.0) / WIDTH, inner / inches)
+        axes = figure.add_axes(box, sharex=shared)
+        shared = shared or axes
+        _draw_panel(axes, panel, inner, palette)
         axes.set_xlabel(f"difference in {score}")
-        axes.tick_params(axis="x", labelbottom=True)
-    height = figure.get_figheight()
-    figure.subplots_adjust(
-        left=0.09, right=0.99, top=1 - 0.55 / height, bottom=0.5 / height, hspace=0.95 / max(each - 0.9, 0.5), wspace=0.32
-    )
     return figure
 
 
@@ -66,8 +64,7 @@ def find_differences(statistics: Mapping[str, Any], rows: pd.DataFrame) -> list[
     levels = read_levels(statistics["design"])
     if "speaker" not in rows or response not in rows:
         return []
-    first = (statistics.get("contrasts") or [{}])[0].get("analysis")
-    contrasts = [row for row in statistics.get("contrasts") or [] if row.get("analysis") == first and not row.get("by")]
+    contrasts = [row for row in statistics.get("contrasts") or [] if not row.get("by")]
     contrasts.sort(key=lambda row: 2.0 if row.get("p") is None else row["p"])
     panels = []
     for contrast in contrasts:
@@ -93,10 +90,10 @@ def find_pair(contrast: Mapping[str, Any], levels: Mapping[str, Sequence[str]]) 
 def subtract_levels(
     rows: pd.DataFrame, response: str, factors: Sequence[str], factor: str, one: str, two: str
 ) -> pd.Series:
-    """Mean difference of two levels on each speaker who met both, every condition of the other factors weighing alike."""
+    """Mean difference of two levels on each speaker who met both; conditions of the other factors weigh alike."""
     others = [name for name in factors if name != factor]
     keyed = rows.astype(dict.fromkeys([*factors, "speaker"], str))
-    cells = keyed.groupby([*others, "speaker", factor])[response].mean().unstack(factor)
+    cells = keyed.pivot_table(index=[*others, "speaker"], columns=factor, values=response)
     if one not in cells or two not in cells:
         return pd.Series(dtype=float)
     return (cells[one] - cells[two]).dropna().groupby("speaker").mean()
@@ -108,7 +105,8 @@ def find_range_without_one(values: np.ndarray) -> tuple[float, float]:
     return float(without.min()), float(without.max())
 
 
-def _draw_panel(axes: Axes, panel: Difference, palette: Palette) -> None:
+def _draw_panel(axes: Axes, panel: Difference, height: float, palette: Palette) -> None:
+    """One panel, ``height`` inches high."""
     values = panel.speakers.to_numpy(float)
     mean = float(values.mean())
     low, high = find_range_without_one(values)
@@ -122,9 +120,10 @@ def _draw_panel(axes: Axes, panel: Difference, palette: Palette) -> None:
     axes.set_yticks(places if named else [], [shorten(str(name), 14) for name in panel.speakers.index] if named else [])
     axes.set_ylim(-0.7, len(values) - 0.3)
     decimals = choose_decimals([float(values.std(ddof=1))])
-    numbers = f"mean {show_fixed(mean, decimals)}; without one {show_fixed(low, decimals)} to {show_fixed(high, decimals)}"
-    above = axes.transAxes
-    axes.text(0, 1.0, f"{numbers}; {int((values > 0).sum())} of {len(values)} above 0\n", transform=above, va="bottom", size=8.2, color=palette.muted, linespacing=0.5)
-    axes.text(0, 1.0, f"{shorten(panel.title, 36)}\n", transform=above, va="bottom", size=10, weight="bold", linespacing=2.2)
+    mean_shown, *rest = (show_fixed(value, decimals) for value in (mean, low, high))
+    beside = {"transform": axes.transAxes, "va": "bottom"}
+    axes.text(0, 1.0 + 0.25 / height, shorten(panel.title, 36), weight="bold", **beside)
+    numbers = f"mean {mean_shown} ({' to '.join(rest)} without one)"
+    axes.text(0, 1.0 + 0.05 / height, numbers, size=8.5, color=palette.muted, **beside)
     finish_axes(axes, "x")
     axes.tick_params(axis="y", labelsize=8.5)

@@ -50,7 +50,9 @@ def use_palette(palette: Palette, name: str) -> Iterator[None]:
     import matplotlib as mpl
 
     colours = {INK: palette.ink, MUTED: palette.muted, RULE: palette.rule}
-    settings: dict[Any, Any] = {key: colours.get(value, value) for key, value in SETTINGS.items() if key != "text.parse_math"}
+    settings: dict[Any, Any] = {
+        key: colours.get(value, value) for key, value in SETTINGS.items() if key != "text.parse_math"
+    }
     settings |= {"text.parse_math": False, "svg.hashsalt": name}
     if palette is PRINT:
         settings["svg.fonttype"] = "path"  # looks the same wherever the file goes
