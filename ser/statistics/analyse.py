@@ -1,38 +1,43 @@
-"""The analysis of a design: the model it calls for, marginal means and contrasts from it, and a second opinion."""
+"""The analysis of a design: the model it calls for, what that says of every comparison, and second opinions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import combinations
 from typing import Any
 
-import pandas as pd
-
 from ser.errors import InputError
-from ser.statistics.anova import AnovaTable, analyse_variance
-from ser.statistics.baseline import compare_baseline
-from ser.statistics.checks import check_residuals
-from ser.statistics.choose import DATASET_COLUMNS, Choice, check_method, choose_method
-from ser.statistics.design import Design, describe_design
+from ser.statistics.checks import check_normality, check_residuals
+from ser.statistics.choose import Choice, check_method, choose_method
+from ser.statistics.cluster import ClusterFit, fit_cluster, fit_gee, tabulate_tests
+from ser.statistics.comparisons import (
+    Found,
+    compare_clips,
+    compare_folds,
+    compare_over_datasets,
+    compare_with_baseline,
+    has_models,
+)
+from ser.statistics.design import Design
+from ser.statistics.families import Family, list_contrasts, list_families, list_means, list_simple_effects
+from ser.statistics.figures.fitted import add_residuals
+from ser.statistics.fitting import (
+    choose_observations,
+    describe_anova,
+    describe_model,
+    fit_model,
+    list_terms,
+    list_tests,
+    read_terms,
+    tabulate_anova,
+)
 from ser.statistics.linear import LinearFit
-from ser.statistics.means import contrast_baseline, contrast_differences, contrast_pairs, estimate_means
-from ser.statistics.mixed import MixedFit, fit_formula, fit_mixed
-from ser.statistics.likelihood import tabulate_ratio_tests
-from ser.statistics.paired import compare_predictions
-from ser.statistics.ranks import analyse_ranks
-from ser.statistics.resampled import compare_resampled, find_ratio
-from ser.statistics.settings import Settings
-from ser.statistics.tables import Table
+from ser.statistics.ols import OlsFit
+from ser.statistics.opinions import gather_opinions
+from ser.statistics.roles import FOLDS
+from ser.statistics.settings import CLUSTER, Settings, find_sesoi
 
-#: An interaction with a p below this has simple effects shown (stats design: shown, not tested by it).
-SHOWN = 0.10
-#: Rows up to which likelihood-ratio tests refit a mixed model.
-MOST_REFITS = 5000
-#: Up to so many factors all interactions are in the model, unless the user says otherwise.
-MOST_CROSSED = 3
-#: Speakers whose numbers of clips differ by more than this factor weigh by them.
-UNEVEN = 3.0
+__all__ = ["Analysis", "analyse", "fit_model"]
 
 Rows = list[dict[str, Any]]
 
@@ -43,9 +48,9 @@ class Analysis:
 
     Attributes:
         design: what was analysed; choice: how, and why.
-        settings: the user's.
+        settings: the user's; sesoi: the smallest difference of interest, None where there is none.
         results: parts of ``statistics.json`` by key.
-        fit: the primary model, ``None`` where there is none.
+        fit: the primary model, None where there is none.
         others: second opinions: name → their contrasts.
         notes: what a reader must know, in words.
     """
@@ -53,341 +58,195 @@ class Analysis:
     design: Design
     choice: Choice
     settings: Settings
+    sesoi: float | None = None
     results: dict[str, Any] = field(default_factory=dict)
     fit: LinearFit | None = None
     others: dict[str, Rows] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def analyse(table: Table, design: Design, settings: Settings) -> Analysis:
+def analyse(design: Design, settings: Settings, random: Sequence[str] = ()) -> Analysis:
     """Analyse a design.
 
     Args:
-        table: what the design was read from.
         design: from :func:`ser.statistics.design.describe_design`.
         settings: the user's.
+        random: the random terms that the user named, if any; a mixed model then has exactly these.
 
     Raises:
         InputError: a method that the rows do not bear.
     """
-    choice = choose_method(design)
-    if settings.method != "auto":
-        check_method(design, settings.method)
-        choice = Choice(settings.method, "asked for by statistics.method")
-    elif settings.formula and choice.method != "none":
-        choice = Choice("mixed", "statistics.formula names the model")
-    analysis = Analysis(design, choice, settings)
+    analysis = Analysis(design, choose(design, settings, random), settings)
+    analysis.sesoi = find_sesoi(settings, design.frame[design.response])
     analysis.results["descriptives"] = design.counts.to_dict("records")
-    run: Mapping[str, Callable[[Analysis], None]] = {
-        "anova": analyse_by_anova,
-        "mixed": analyse_by_model,
-        "paired": lambda own: analyse_pairs(own, table),
-        "datasets": analyse_datasets,
-        "resampled": analyse_folds,
+    run: Mapping[str, Callable[[], None]] = {
+        "anova": lambda: analyse_by_anova(analysis, random),
+        "mixed": lambda: analyse_by_model(analysis),
+        "cluster": lambda: analyse_by_cluster(analysis),
+        "paired": lambda: add_found(analysis, compare_clips(design, settings)),
+        "datasets": lambda: add_found(analysis, compare_over_datasets(design, settings)),
+        "resampled": lambda: add_found(analysis, compare_folds(design, settings)),
     }
-    if choice.method in run:
-        run[choice.method](analysis)
-    if analysis.fit is not None:
-        add_contrasts(analysis, analysis.fit)
-        add_second_opinions(analysis, table)
+    if analysis.choice.method in run:
+        run[analysis.choice.method]()
+        if settings.baseline is not None:
+            analysis.results["baseline"] = compare_with_baseline(design, str(settings.baseline))
     return analysis
+
+
+def choose(design: Design, settings: Settings, random: Sequence[str] = ()) -> Choice:
+    """The method that the user asks for or implies, else that of the design.
+
+    Raises:
+        InputError: a method that the rows do not bear, or that contradicts the formula.
+    """
+    formula, method = read_terms(settings), settings.method
+    if formula:
+        implied = "mixed" if formula.random else "anova"
+        if method not in ("auto", implied):
+            raise InputError(
+                f"statistics.method={method}: statistics.formula names another model",
+                expected=f"a formula with{'out' if formula.random else ''} random terms, or no statistics.method",
+            )
+        check_method(design, implied)
+        return Choice(implied, "statistics.formula names the model")
+    if method != "auto":
+        if method != CLUSTER:
+            check_method(design, method)
+        return Choice(method, f"statistics.method={method} asks for it")
+    if design.refused or (not random and not has_models(design)):
+        return choose_method(design)
+    return choose_for_table(design, random)
+
+
+def choose_for_table(design: Design, random: Sequence[str]) -> Choice:
+    """The method where a user named random terms, or one column of scores a model."""
+    if random:
+        return Choice("mixed", f"random=[{','.join(random)}] names what rows share")
+    names = {str(name).lower() for name in design.frame}
+    if design.frame[design.response].isin((0, 1)).all():
+        return Choice("paired", "right and wrong answers of models to the same clips: pair by pair")
+    if names & set(FOLDS):
+        words = "scores of folds without predictions: folds share training data, so the resampled t test is corrected"
+        return Choice("resampled", words)
+    return choose_method(design)
 
 
 # ---- one method each
 
 
-def analyse_by_anova(analysis: Analysis) -> None:
+def analyse_by_anova(analysis: Analysis, random: Sequence[str]) -> None:
     """Analysis of variance on rows that are independent, or alike within blocks."""
     design, settings = analysis.design, analysis.settings
-    tables = tabulate_anova(design, settings)
+    crossed = [name for name in random if ":" in name]
+    if crossed:
+        raise InputError(
+            f"statistics.method=anova: random=[{crossed[0]}] is no block", remedy="use statistics.method=mixed"
+        )
+    tables = tabulate_anova(design, settings, random)
+    fit = tables[0].fit
+    analysis.fit = fit
     analysis.results["anova"] = [describe_anova(own) for own in tables]
-    analysis.fit = tables[0].fit
-    analysis.results["checks"] = [check._asdict() for check in check_residuals(tables[0].fit)]
+    analysis.results["checks"] = [check._asdict() for check in check_residuals(fit)]
     analysis.notes += [note for own in tables for note in own.notes]
-
-
-def tabulate_anova(design: Design, settings: Settings) -> list[AnovaTable]:
-    """ANOVA tables of a design; of a balanced one both types, which agree."""
-    tables = analyse_variance(
-        design.frame,
-        design.response,
-        list(design.factors),
-        interactions=settings.interactions or (len(design.factors) if len(design.factors) <= MOST_CROSSED else None),
-        blocks=[name for name in design.blocks if name in design.frame],
-        kind=settings.anova_type,
-        draws=settings.draws,
-        seed=settings.seed,
-        alpha=settings.alpha,
-    )
-    alone = settings.anova_type is None and len(tables) == 1 and tables[0].type == 2
-    return [tables[0], replace(tables[0], type=3)] if alone and tables[0].scope == "full" else tables
-
-
-def describe_anova(table: AnovaTable) -> dict[str, Any]:
-    """As plain values."""
-    return {
-        "type": table.type,
-        "formula": table.formula,
-        "scope": table.scope,
-        "terms": table.terms,
-        "notes": table.notes,
-    }
+    families = add_comparisons(analysis, fit)
+    lower = next((own.fit for own in tables if own.scope == "lower order"), None)
+    if lower is not None:
+        replace_missing(analysis, lower, families)
+    add_opinions(analysis, fit, families)
 
 
 def analyse_by_model(analysis: Analysis) -> None:
     """A mixed model on rows that share units, speakers or blocks."""
     fit = fit_model(analysis.design, analysis.settings)
-    analysis.results["mixed"] = describe_model(fit, analysis.settings.anova_type or 2)
     analysis.fit = fit
-    analysis.notes += fit.notes
+    analysis.results["mixed"] = describe_model(fit, analysis.settings.anova_type or 2)
+    analysis.notes += analysis.results["mixed"]["notes"]
+    if not fit.converged:
+        analysis.notes.append("the mixed model did not converge: its numbers are no result")
+    residuals = add_residuals(fit.problem.table, fit)
+    if "residual" in residuals:
+        check = check_normality(residuals["residual"].to_numpy(float))
+        analysis.results["checks"] = [check._asdict()]
+    add_opinions(analysis, fit, add_comparisons(analysis, fit))
 
 
-def fit_model(design: Design, settings: Settings) -> MixedFit:
-    """The mixed model that the design implies, or the user's formula."""
-    options: dict[str, Any] = {"family": settings.family, "trials": settings.trials}
-    if settings.formula:
-        return fit_formula(design.frame, settings.formula, factors=list(design.factors), **options)
-    if not design.random:
-        raise InputError(
-            "statistics.method=mixed: no groups of rows are known",
-            expected="columns of runs, seeds, folds or speakers whose rows are alike",
-            remedy="name them: random=[speaker,run]",
-        )
-    clips = design.frame["n"] if design.rows == "cells" else pd.Series([1])
-    weights = "n" if settings.family == "gaussian" and clips.max() > UNEVEN * clips.min() else None
-    return fit_mixed(
-        design.frame,
-        design.response,
-        list(design.factors),
-        list(design.random),
-        terms=list_terms(list(design.factors), settings.interactions),
-        weights=weights,
-        **options,
-    )
-
-
-def list_terms(factors: Sequence[str], order: int | None) -> list[tuple[str, ...]]:
-    """All terms up to an order: by default all of up to three factors, and pairs of more."""
-    highest = order or (len(factors) if len(factors) <= MOST_CROSSED else 2)
-    return [term for size in range(1, highest + 1) for term in combinations(factors, size)]
-
-
-def describe_model(fit: MixedFit, kind: int) -> dict[str, Any]:
-    """As plain values, with likelihood-ratio tests where refitting is cheap."""
-    ratio = tabulate_ratio_tests(fit) if fit.rows <= MOST_REFITS and fit.converged else []
-    return {
-        "formula": fit.formula,
-        "family": fit.family,
-        "method": fit.method,
-        "type": kind,
-        "loglik": fit.loglik,
-        "aic": fit.aic,
-        "bic": fit.bic,
-        "rows": fit.rows,
-        "groups": fit.groups,
-        "converged": fit.converged,
-        "singular": fit.singular,
-        "separated": fit.separated,
-        "fixed": fit.fixed,
-        "random": fit.random,
-        "correlations": fit.correlations,
-        "tests": fit.tabulate_tests(kind),
-        "ratio_tests": ratio,
-        "dropped": fit.dropped,
-        "notes": fit.notes,
-    }
-
-
-def analyse_pairs(analysis: Analysis, table: Table) -> None:
-    """Two or more models, each trained once, on the clips that all of them were given."""
+def analyse_by_cluster(analysis: Analysis) -> None:
+    """A model of independent rows with covariances that are robust to what rows of one speaker share."""
     design, settings = analysis.design, analysis.settings
-    factor = find_only_factor(design, "paired")
-    rows = table.runs if table.tidy else table.predictions
-    clip = next((name for name in ("utterance", "utterance_id", "clip") if name in rows), None)
-    if clip is None or "correct" not in rows:
+    own = choose_observations(design, replace(settings, family="gaussian", trials=None))
+    single = [term[0] for term in design.random if len(term) == 1]
+    cluster = single[0] if single else design.speaker
+    if not cluster:
         raise InputError(
-            f"statistics.method=paired: {table.name} has no clips",
-            expected="columns correct (0 or 1) and utterance, or runs whose predictions are left",
+            "statistics.method=cluster: no clusters are known", remedy="name a column, such as random=[speaker]"
         )
-    keys = [clip, *(["speaker"] if "speaker" in rows else [])]
-    wide = rows.pivot_table(index=keys, columns=factor, values="correct", aggfunc="first").dropna().reset_index()
-    models = list(design.factors[factor])
-    compared = compare_predictions(
-        wide, models, "speaker" if "speaker" in wide else None, settings.seed, 1 - settings.alpha
-    )
-    analysis.results["paired"] = compared.describe()
-
-
-def analyse_datasets(analysis: Analysis) -> None:
-    """Ranks of models over data sets."""
-    wide, models = spread_models(analysis.design)
-    analysis.results["ranks"] = analyse_ranks(wide, models, alpha=analysis.settings.alpha).describe()
-
-
-def analyse_folds(analysis: Analysis) -> None:
-    """Scores of folds, whose training data overlap."""
-    wide, models = spread_models(analysis.design)
-    repeats = wide["repetition"].to_numpy() if "repetition" in wide else None
-    folds = len(wide) if repeats is None else int(wide.groupby("repetition").size().max())
-    analysis.results["resampled"] = [
-        compare_resampled(
-            wide[one].to_numpy(float),
-            wide[other].to_numpy(float),
-            find_ratio(folds=folds),
-            repeats,
-            names=(one, other),
-            level=1 - analysis.settings.alpha,
-        ).describe()
-        for one, other in combinations(models, 2)
-    ]
-
-
-def spread_models(design: Design) -> tuple[pd.DataFrame, list[str]]:
-    """One column a model and one row a data set or fold."""
-    rows = [name for name in (*DATASET_COLUMNS, "repetition", "fold") if name in design.frame]
-    models = [name for name in design.factors if name not in rows]
-    rows += [
-        name for name in models[1:] if models[0] == "model"
-    ]  # the other factors of a wide table tell its rows apart
-    if (len(models) > 1 and models[0] != "model") or not models or not rows:
-        raise InputError(
-            f"{', '.join(design.factors)}: which of them names models, and which data sets or folds?",
-            expected=f"one factor that names models, and a column {', '.join(DATASET_COLUMNS[1:])} or fold",
-            remedy="pass factors=[…], or score=[one column a model] for a wide table",
-        )
-    wide = design.frame.pivot_table(index=rows, columns=models[0], values=design.response).dropna().reset_index()
-    return wide, design.factors[models[0]]
-
-
-def find_only_factor(design: Design, method: str) -> str:
-    """The factor of a design with one."""
-    if len(design.factors) != 1:
-        raise InputError(
-            f"statistics.method={method}: compares the levels of one factor",
-            expected=f"one of {', '.join(design.factors)}",
-            remedy="pass factors=[…]",
-        )
-    return next(iter(design.factors))
-
-
-# ---- means and contrasts
-
-
-def add_contrasts(analysis: Analysis, fit: LinearFit) -> None:
-    """Marginal means and contrasts of a model; simple effects where factors may interact."""
-    factors = list(fit.factors)
-    families = [[name] for name in factors] + ([factors] if 1 < len(factors) <= 3 else [])
-    analysis.results["means"] = [
-        {"factors": ":".join(names), **row} for names in families for row in estimate_means(fit, names)
-    ]
-    analysis.results["contrasts"] = contrast_factors(analysis, fit)
-    baseline = analysis.settings.baseline
-    if baseline and isinstance(analysis.design.frame.get(analysis.design.response), pd.Series):
-        analysis.results["baseline"] = compare_with_baseline(analysis.design, baseline)
-
-
-def contrast_factors(analysis: Analysis, fit: LinearFit) -> Rows:
-    """Pairs of every factor, within the levels of others that it may interact with, and differences of differences."""
-    settings = analysis.settings
-    factors = [name for name in fit.factors if len(fit.factors[name]) > 1]
-    rows: Rows = []
-    for factor in factors:
-        rows += label(factor, contrast_levels(fit, factor, None, settings))
-        for partner in factors:
-            if partner != factor and interacts(analysis, factor, partner):
-                rows += label(factor, contrast_levels(fit, factor, partner, settings))
-    for first, second in combinations(factors, 2):
-        if interacts(analysis, first, second):
-            made = contrast_differences(fit, first, second, adjust="holm", sesoi=settings.sesoi)
-            rows += label(f"{first}:{second}", made)
-    return rows
-
-
-def contrast_levels(fit: LinearFit, factor: str, by: str | None, settings: Settings) -> Rows:
-    """All pairs of a factor's levels, or all against the baseline."""
-    level, sesoi = 1 - settings.alpha, settings.sesoi
-    if settings.baseline in fit.factors[factor]:
-        adjust = "dunnett" if settings.adjust == "auto" else settings.adjust
-        return contrast_baseline(fit, factor, str(settings.baseline), by, adjust, level, sesoi)
-    adjust = "tukey" if settings.adjust == "auto" else settings.adjust
-    return contrast_pairs(fit, factor, by, adjust, level, sesoi)
-
-
-def label(factor: str, rows: Rows) -> Rows:
-    """The rows, each with the factor it compares."""
-    return [{"factor": factor, **row} for row in rows]
-
-
-def interacts(analysis: Analysis, first: str, second: str) -> bool:
-    """Whether an interaction of two factors is near enough to show."""
-    return any(
-        {first, second} <= set(row["term"].split(":")) and row["p"] < SHOWN for row in list_tests(analysis.results)
-    )
-
-
-def list_tests(results: Mapping[str, Any]) -> Rows:
-    """Tests of terms in the primary model."""
-    if "mixed" in results:
-        return results["mixed"]["tests"]
-    return results["anova"][0]["terms"] if results.get("anova") else []
-
-
-def compare_with_baseline(design: Design, baseline: str) -> Rows:
-    """Rank tests against one level, as published studies do; beside the model's contrasts, with their warning."""
-    found = []
-    for factor, levels in design.factors.items():
-        if baseline in levels:
-            scores = {level: rows[design.response].to_numpy(float) for level, rows in design.frame.groupby(factor)}
-            compared = compare_baseline(scores, baseline, "mann-whitney")  # type: ignore[arg-type]
-            found.append({"factor": factor, **compared.describe()})
-    return found
-
-
-# ---- second opinions
-
-
-def add_second_opinions(analysis: Analysis, table: Table) -> None:
-    """The same contrasts from other models; a conclusion that they do not share is called sensitive."""
-    design, settings = analysis.design, analysis.settings
-    opinions: dict[str, Callable[[], LinearFit]] = {}
-    if design.rows == "cells" and analysis.choice.method == "mixed":
-        if design.n_seeds > 1 and not table.tidy:
-            opinions["runs"] = lambda: fit_runs(table, design, settings)
-        if {"n", "n_correct"} <= set(design.frame):
-            opinions["clips"] = lambda: fit_mixed(
-                design.frame, "n_correct", list(design.factors), list(design.random),
-                terms=list_terms(list(design.factors), settings.interactions), family="binomial", trials="n",
-            )  # fmt: skip
-    for name, fit in opinions.items():
-        try:
-            found = fit()
-        except InputError as error:
-            analysis.notes.append(f"no second opinion from {name}: {str(error).partition(chr(10))[0]}")
-            continue
-        analysis.others[name] = contrast_factors(analysis, found)
-        analysis.results.setdefault("sensitivity", {})[name] = summarise_fit(found, settings)
-    if analysis.others:
-        analysis.results["sensitivity_contrasts"] = analysis.others
-
-
-def fit_runs(table: Table, design: Design, settings: Settings) -> LinearFit:
-    """The model of whole runs: analysis of variance, or a mixed model where a factor varies within runs."""
-    runs = describe_design(table, "", list(design.factors), rows="runs")
-    if choose_method(runs).method == "mixed":
-        return fit_model(runs, replace(settings, formula=None))
-    return tabulate_anova(runs, settings)[0].fit
-
-
-def summarise_fit(fit: LinearFit, settings: Settings) -> dict[str, Any]:
-    """Formula and tests of a second model."""
+    answers = own.frame[own.response].isin((0, 1)).all()
+    terms = list_terms(design, settings)
+    fits = [fit_cluster(own.frame, own.response, list(design.factors), cluster, terms)]
+    if answers:
+        fits.append(fit_cluster(own.frame, own.response, list(design.factors), cluster, terms, link="logit"))
+        fits.append(fit_gee(own.frame, own.response, list(design.factors), cluster, terms))
     kind = settings.anova_type or 2
-    if isinstance(fit, MixedFit):
-        return {"formula": fit.formula, "converged": fit.converged, "tests": fit.tabulate_tests(kind)}
-    from ser.statistics.linear import tabulate_terms
+    analysis.results["cluster"] = [describe_cluster(fit, kind) for fit in fits]
+    analysis.fit = fits[1] if answers and settings.binomial else fits[0]
+    analysis.notes += fits[0].notes
+    if len(design.random) > 1:
+        analysis.notes.append(f"clusters are those of {cluster} only: what other groups share is ignored")
+    add_comparisons(analysis, analysis.fit)
 
-    return {"formula": fit.formula, "tests": tabulate_terms(fit, kind)}
+
+def describe_cluster(fit: ClusterFit, kind: int) -> dict[str, Any]:
+    """As plain values, with tests of the type asked for."""
+    return {**fit.describe(), "type": kind, "tests": tabulate_tests(fit, kind)}
 
 
-def describe_settings(settings: Settings) -> dict[str, Any]:
-    """As plain values."""
-    return asdict(settings)
+def add_found(analysis: Analysis, found: Found) -> None:
+    """The results of a comparison without a model."""
+    analysis.results |= {**found.results, "contrasts": found.contrasts}
+    analysis.notes += found.notes
+
+
+# ---- means, contrasts, second opinions
+
+
+def add_comparisons(analysis: Analysis, fit: LinearFit) -> list[Family]:
+    """Marginal means and contrasts of a model; returns what was compared within what."""
+    settings, results = analysis.settings, analysis.results
+    unknown = [name for name in settings.by if name not in fit.factors]
+    if unknown:
+        raise InputError(f"statistics.by: {unknown[0]} is no factor", expected=", ".join(fit.factors))
+    families = list_families(fit, list_tests(results), settings.by)
+    results["means"] = list_means(fit, 1 - settings.alpha)
+    results["contrasts"] = list_contrasts(fit, families, settings, analysis.sesoi)
+    results["simple_effects"] = list_simple_effects(fit, families)
+    return families
+
+
+def replace_missing(analysis: Analysis, lower: OlsFit, families: Sequence[Family]) -> None:
+    """Families of contrasts that need missing combinations, from the model without these interactions."""
+    results = analysis.results
+    for factor, by in families:
+        inside = [row for row in results["contrasts"] if row["factor"] == factor and set(row["by"] or ()) == set(by)]
+        if by or all(row["estimable"] for row in inside):
+            continue
+        rows = list_contrasts(lower, [(factor, ())], replace(analysis.settings, contrasts={}), analysis.sesoi)
+        place = results["contrasts"].index(inside[0])
+        kept = [row for row in results["contrasts"] if row not in inside]
+        results["contrasts"] = [*kept[:place], *({**row, "scope": "lower order"} for row in rows), *kept[place:]]
+
+
+def add_opinions(analysis: Analysis, fit: LinearFit, families: list[Family]) -> None:
+    """The same contrasts by other models of the data."""
+    found = gather_opinions(
+        analysis.design, analysis.choice.method, fit, families, analysis.settings, analysis.sesoi
+    )
+    analysis.others = found.contrasts
+    analysis.notes += found.notes
+    if found.contrasts:
+        analysis.results |= {"sensitivity": found.models, "sensitivity_contrasts": found.contrasts}
+
+
+def describe_settings(analysis: Analysis) -> dict[str, Any]:
+    """The settings as plain values, with the smallest difference of interest that was used."""
+    return {**asdict(analysis.settings), "sesoi": analysis.sesoi}

@@ -1,173 +1,195 @@
-"""From contrasts to decisions and sentences: by rule, from templates, with nothing that was not computed."""
+"""Sentences to quote, caveats and the paragraph on methods: from templates, with nothing that was not computed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
-from ser.statistics.analyse import Analysis, list_tests
-from ser.statistics.checks import NAN
+from ser.statistics.analyse import Analysis
+from ser.statistics.decide import MEANINGS
+from ser.statistics.families import is_below
+from ser.statistics.fitting import list_tests
 
-#: A second opinion must point the same way with a p below this.
-SECOND_ALPHA = 0.10
-SCOPE = {
-    "cells": "speakers and trainings like these",
-    "runs": "these very test speakers, over repeated training",
-    "table": "rows like these",
-}
+#: Scores that are told in points, hundredths of what they can be at most.
+SHARES = ("uar", "wa", "accuracy", "f1_macro", "recall")
+#: Sentences on single contrasts; further ones are only counted.
+MOST_CONTRASTS = 6
 METHODS = {
-    "mixed": "a linear mixed model",
     "anova": "an analysis of variance",
-    "paired": "a paired comparison",
-    "datasets": "ranks over data sets",
-    "resampled": "the corrected resampled t test",
+    "cluster": "a model with cluster-robust covariances",
+    "mixed": "a linear mixed model",
 }
 
 Rows = list[dict[str, Any]]
 
 
-def decide(analysis: Analysis) -> Rows:
-    """One decision a contrast.
+def conclude(analysis: Analysis, decisions: Rows, power: Mapping[str, Any] | None = None) -> list[str]:
+    """What a reader may quote: what differs, by how much, for whom it holds, what was not decided.
 
-    ``supported``: adjusted p below alpha, the interval beyond the smallest effect of interest, and second opinions of
-    the same sign with p < .10. ``sensitive``: a second opinion disagrees. ``small``: different, but not by as much as
-    matters. ``equivalent``: within it. ``inconclusive``: none of these.
+    Args:
+        analysis: of a design.
+        decisions: one a contrast.
+        power: what the sweep could detect, see :meth:`ser.statistics.plan.Plan.describe`.
     """
-    rows = []
-    for row in analysis.results.get("contrasts", []):
-        disagree = [name for name, others in analysis.others.items() if not agrees(row, others)]
-        rows.append(
-            {
-                "factor": row["factor"],
-                "contrast": row["contrast"],
-                "by": row["by"],
-                "decision": name_decision(row, disagree, analysis.settings.alpha),
-                "disagreeing": disagree,
-            }
-        )
-    return rows
-
-
-def name_decision(row: dict[str, Any], disagree: Sequence[str], alpha: float) -> str:
-    """The word for a contrast."""
-    if not row["estimable"]:
-        return "not estimable"
-    verdict = row.get("verdict")
-    if verdict == "equivalent":
-        return "equivalent"
-    if row["p_adjusted"] >= alpha:
-        return "inconclusive"
-    if disagree:
-        return "sensitive"
-    return "small" if verdict == "different but small" else "supported"
-
-
-def agrees(row: dict[str, Any], others: Rows) -> bool:
-    """Whether a second opinion has the same sign and p < .10; one that does not know the contrast has no say."""
-    same = [
-        other for other in others if all(other[key] == row[key] for key in ("factor", "contrast", "by"))
-    ]  # fmt: skip
-    if not same or same[0]["p"] != same[0]["p"]:
-        return True
-    return same[0]["estimate"] * row["estimate"] > 0 and same[0]["p"] < SECOND_ALPHA
-
-
-def conclude(analysis: Analysis, decisions: Rows) -> list[str]:
-    """What a reader may quote: what differs, by how much, for whom it holds, what was not decided."""
-    design, choice = analysis.design, analysis.choice
+    choice = analysis.choice
     if choice.method == "none":
         return [f"Nothing was tested: {choice.reason}."]
     if choice.method == "describe":
         return [f"The scores are described, not tested: {choice.reason}."]
-    if choice.method in ("paired", "datasets", "resampled"):
-        return conclude_other(analysis)
-    pairs = [
-        (row, made)
-        for row, made in zip(analysis.results["contrasts"], decisions, strict=True)
-        if ":" not in row["factor"] and row["by"] is None
-    ]
-    sentences = [describe_terms(analysis)]
-    sentences += [describe_contrast(row, made["decision"], analysis) for row, made in pairs[:12]]
-    if len(pairs) > 12:
-        sentences.append(f"{len(pairs) - 12} further contrasts are in the table.")
-    averaged = sorted(
-        {
-            row["term"]
-            for row in list_tests(analysis.results)
-            if ":" in row["term"] and row["p"] < analysis.settings.alpha
-        }
-    )
-    if averaged:
-        sentences.append(
-            f"Factors of {', '.join(averaged)} interact: differences of one of them are averages over the others; "
-            "the simple effects tell more."
-        )
-    sentences.append(f"This holds for {SCOPE[design.rows]}.")
-    return sentences
+    sentences = [*tell_terms(analysis), *tell_ranks(analysis)]
+    sentences += tell_contrasts(analysis, decisions)
+    sentences += [*tell_interactions(analysis), tell_scope(analysis), *tell_power(analysis, power)]
+    return [sentence for sentence in sentences if sentence]
 
 
-def describe_terms(analysis: Analysis) -> str:
-    """The omnibus tests in one sentence."""
+# ---- what was tested
+
+
+def tell_terms(analysis: Analysis) -> list[str]:
+    """The tests of terms: what the score depends on, and what was not found to matter."""
     tests = list_tests(analysis.results)
-    named = [f"{row['term']} ({describe_test(row)})" for row in tests]
-    kind = METHODS[analysis.choice.method]
-    if analysis.results.get("mixed", {}).get("family") == "binomial":
-        kind = "a binomial mixed model"
-    return f"By {kind} on {len(analysis.design.frame)} rows: {'; '.join(named)}."
+    if not tests:
+        return []
+    alpha, results = analysis.settings.alpha, analysis.results
+    mixed = results.get("mixed") or {}
+    kind = "a logit mixed model" if mixed.get("family") == "binomial" else METHODS[analysis.choice.method]
+    number = mixed.get("rows", len(analysis.design.frame))
+    found = [f"{row['term']} ({describe_test(row)})" for row in tests if is_below(row["p"], alpha)]
+    rest = [f"{row['term']} ({describe_test(row)})" for row in tests if not is_below(row["p"], alpha)]
+    start = f"By {kind} of {number:,} rows, {analysis.design.response} "
+    if not found:
+        return [f"{start}was not shown to depend on {join_words(rest)}."]
+    return [f"{start}depends on {join_words(found)}{f'; not shown: {join_words(rest)}' if rest else ''}."]
 
 
-def describe_test(row: dict[str, Any]) -> str:
+def describe_test(row: Mapping[str, Any]) -> str:
     """F or chi-square, degrees of freedom and p."""
-    if row.get("chi2") is not None and row.get("F") is None:
+    if row.get("F") is None:
         return f"chi2({row['df']:g}) = {row['chi2']:.2f}, {describe_p(row['p'])}"
-    resid = row.get("df_resid", row.get("df_denom", NAN))
+    resid = row.get("df_resid", row.get("df_denom"))
     return f"F({row['df']:g}, {resid:.3g}) = {row['F']:.2f}, {describe_p(row['p'])}"
 
 
-def describe_contrast(row: dict[str, Any], decision: str, analysis: Analysis) -> str:
-    """One difference with its interval and what follows."""
-    if decision == "not estimable":
-        return f"{row['contrast']} cannot be estimated: combinations of levels are missing."
-    if row.get("effect_kind") == "odds_ratio":
-        size = f"odds ratio {row['effect_size']:.2f} ({row['effect_low']:.2f} to {row['effect_high']:.2f})"
-    else:
-        size = f"{row['estimate']:+.3f} ({1 - analysis.settings.alpha:.0%} interval {row['ci_low']:+.3f} to {row['ci_high']:+.3f})"
-    endings = {
-        "supported": "a difference that the data support",
-        "small": f"a difference, but not shown to exceed {analysis.settings.sesoi:g}",
-        "sensitive": "a difference that other analyses of the same data do not share",
-        "equivalent": f"no difference larger than {analysis.settings.sesoi:g}",
-        "inconclusive": "neither a difference nor its absence was shown",
-    }
-    return f"{row['contrast']}: {size}, adjusted {describe_p(row['p_adjusted'])}: {endings[decision]}."
-
-
-def conclude_other(analysis: Analysis) -> list[str]:
-    """Sentences of comparisons that have no model."""
-    results, design = analysis.results, analysis.design
-    if "paired" in results:
-        found = [
-            f"{pair['a']} against {pair['b']}: accuracy differs by {pair['mcnemar']['difference']:+.3f}, exact McNemar "
-            f"{describe_p(pair['mcnemar']['p_exact'])}."
-            for pair in results["paired"]["pairs"]
-        ]
-        return [*found, "This speaks of these trained models on these clips, not of the recipes that made them."]
-    if "ranks" in results:
-        ranks = sorted(results["ranks"]["mean_rank"].items(), key=lambda item: item[1])
-        order = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks)
-        omnibus = results["ranks"]["omnibus"]
-        return [f"Mean ranks over data sets (1 is best): {order}; Friedman {describe_p(omnibus['p'])}."]
+def tell_ranks(analysis: Analysis) -> list[str]:
+    """Mean ranks of models over data sets."""
+    ranks = analysis.results.get("ranks")
+    if not ranks:
+        return []
+    order = sorted(ranks["mean_rank"].items(), key=lambda item: item[1])
+    omnibus = ranks["omnibus"]
+    words = ", ".join(f"{name} {rank:.2f}" for name, rank in order)
     return [
-        f"{one['a']} - {one['b']}: {one['difference']:+.3f}, corrected {describe_p(one['corrected']['p'])}."
-        for one in results["resampled"]
-    ] + [f"Rows are folds of {design.table.name}, which share training data; the test corrects for it."]
+        f"Mean ranks over {ranks['n_datasets']} data sets (1 is best): {words}; Friedman chi2({omnibus['df']}) = "
+        f"{omnibus['chisq']:.2f}, {describe_p(omnibus['p'])}."
+    ]
 
 
-def describe_p(p: float) -> str:
-    """As papers write it."""
-    if p != p:
-        return "p not defined"
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
+# ---- single contrasts
+
+
+def tell_contrasts(analysis: Analysis, decisions: Rows) -> list[str]:
+    """Pairs of levels, averaged over other factors: what was found one by one, what was not in one sentence."""
+    rows = analysis.results.get("contrasts", [])
+    pairs = [
+        (row, made["decision"])
+        for row, made in zip(rows, decisions, strict=True)
+        if row["by"] is None and row["factor"].count(":") == 0
+    ]
+    told = [(row, word) for row, word in pairs if word not in ("inconclusive", "not estimable")]
+    sentences = [tell_contrast(row, word, analysis) for row, word in told[:MOST_CONTRASTS]]
+    if len(told) > MOST_CONTRASTS:
+        sentences.append(f"{len(told) - MOST_CONTRASTS} further differences are in the table.")
+    open_pairs = [(row, word) for row, word in pairs if word == "inconclusive"]
+    if 0 < len(open_pairs) <= 2:
+        sentences += [tell_contrast(row, word, analysis) for row, word in open_pairs]
+    elif open_pairs:
+        sentences.append(f"{MEANINGS['inconclusive'].capitalize()} of {join_words([n['contrast'] for n, _ in open_pairs])}.")
+    missing = [row["contrast"] for row, word in pairs if word == "not estimable"]
+    return [*sentences, *([f"Not estimable without the missing conditions: {join_words(missing)}."] if missing else [])]
+
+
+def tell_contrast(row: Mapping[str, Any], word: str, analysis: Analysis) -> str:
+    """One difference with its interval and what follows."""
+    sesoi = analysis.sesoi
+    meaning = MEANINGS[word].format(sesoi=describe_size(sesoi, None, analysis).lstrip("+") if sesoi else "")
+    if row["effect_kind"] == "odds_ratio":
+        sizes = f"odds ratio {row['effect_size']:.2f}, {name_interval(row['effect_low'], row['effect_high'], analysis)}"
+    elif row["ci_low"] is None:
+        sizes = describe_size(row["estimate"], row["se"], analysis)
+    else:
+        size = describe_size(row["estimate"], row["se"], analysis)
+        low, high = (describe_size(row[key], row["se"], analysis, False) for key in ("ci_low", "ci_high"))
+        sizes = f"{size}, {1 - analysis.settings.alpha:.0%} interval {low} to {high}"
+    return f"{row['factor']}, {row['contrast']}: {sizes}, adjusted {describe_p(row['p_adjusted'])}: {meaning}."
+
+
+def name_interval(low: float, high: float, analysis: Analysis) -> str:
+    """An interval of odds ratios."""
+    return f"{1 - analysis.settings.alpha:.0%} interval {low:.2f} to {high:.2f}"
+
+
+def describe_size(value: float, se: float | None, analysis: Analysis, unit: bool = True) -> str:
+    """A difference: shares of correct answers in points, others with two digits of their standard error."""
+    if analysis.design.response.partition("/")[0] in SHARES:
+        return f"{100 * value:+.1f}{' points' if unit else ''}"
+    if se is None or not se > 0:
+        return f"{value:+.3g}"
+    return f"{value:+.{choose_decimals(se)}f}"
+
+
+def choose_decimals(se: float) -> int:
+    """Decimals that show two digits of a standard error."""
+    return next((places for places in range(7) if se * 10**places >= 10), 6)
+
+
+# ---- what limits it
+
+
+def tell_interactions(analysis: Analysis) -> list[str]:
+    """Which factors interact, so that differences of one of them are averages."""
+    found = [row["term"] for row in list_tests(analysis.results) if ":" in row["term"]]
+    tests = {row["term"]: row["p"] for row in list_tests(analysis.results)}
+    averaged = [term for term in found if is_below(tests[term], analysis.settings.alpha)]
+    if not averaged:
+        return []
+    return [
+        f"As {join_words(averaged)} interact, a difference of one of these factors is an average over the others; the "
+        "simple effects tell more."
+    ]
+
+
+def tell_scope(analysis: Analysis) -> str:
+    """For whom the statement holds."""
+    design, method = analysis.design, analysis.choice.method
+    if method == "paired":
+        return "This speaks of these trained models on these clips, not of the recipes that made them."
+    if method == "datasets":
+        return "This holds for data sets like these."
+    if method == "resampled":
+        return "This holds for training on parts of these data; folds share training data, and the test corrects for it."
+    if design.rows == "cells":
+        repeated = design.n_seeds > 1 or any(design.unit in term for term in design.random)
+        return "This holds for speakers and trainings like these." if repeated else (
+            "This holds for speakers like these, and for these very trained models."
+        )  # fmt: skip
+    if design.rows == "runs":
+        return "This holds for training again, on these very test speakers."
+    groups = list(dict.fromkeys(name for term in design.random for name in term if name not in design.factors))
+    if method == "mixed" and groups:
+        return f"This holds beyond the table for {join_words(groups)}, as far as those in it are a sample of them."
+    return "This holds for more rows of the same conditions, and for nothing else that the rows share."
+
+
+def tell_power(analysis: Analysis, power: Mapping[str, Any] | None) -> list[str]:
+    """The difference that so many speakers and seeds detect."""
+    design = analysis.design
+    rows = [row for row in (power or {}).get("table", []) if row["seeds"] == max(2, design.n_seeds)]
+    if not rows or rows[0]["mde"] is None:
+        return []
+    size = describe_size(rows[0]["mde"], None, analysis).lstrip("+")
+    on = f"{rows[0]['speakers']} speakers and " if rows[0]["speakers"] else ""
+    return [f"With {on}{rows[0]['seeds']} runs a condition a difference of {size} is detected in 80 % of sweeps like it."]
 
 
 def list_caveats(analysis: Analysis) -> list[str]:
@@ -176,27 +198,70 @@ def list_caveats(analysis: Analysis) -> list[str]:
     return list(dict.fromkeys([*analysis.design.table.notes, *words, *analysis.notes]))
 
 
+# ---- methods
+
+
 def describe_methods(analysis: Analysis) -> str:
     """A paragraph for a paper."""
-    design, settings = analysis.design, analysis.settings
-    from importlib.metadata import version
+    design, settings, results = analysis.design, analysis.settings, analysis.results
+    factors = join_words([f"{name} ({len(levels)} levels)" for name, levels in design.factors.items()])
+    parts = [f"{design.response} of {len(design.frame):,} rows was compared by {factors or 'no factor'}."]
+    if results.get("mixed"):
+        fit = results["mixed"]
+        df = "Wald chi-square tests" if fit["family"] == "binomial" else "F tests with Satterthwaite degrees of freedom"
+        parts.append(
+            f"A {'logit ' if fit['family'] == 'binomial' else ''}mixed model, {fit['formula']}, was fitted by "
+            f"{fit['method']} (glmm {version('glmm')}) from two starts; terms were tested by Type {'I' * fit['type']} {df}."
+        )
+    elif results.get("anova"):
+        own = results["anova"][0]
+        parts.append(
+            f"An analysis of variance, {own['formula']}, used Type {'I' * own['type']} sums of squares and sum-to-zero "
+            f"coding, with HC3 tests and Freedman–Lane permutations ({settings.draws:,} draws) beside them."
+        )
+    elif results.get("cluster"):
+        own = results["cluster"][0]
+        parts.append(
+            f"A model of independent rows, {own['formula']}, was given {own['correction']} covariances clustered by "
+            f"{own['cluster']}, with Satterthwaite degrees of freedom and Hotelling's T² (HTZ)."
+        )
+    parts += name_comparison(results)
+    if results.get("means"):
+        parts.append(f"Contrasts are of marginal means over a balanced grid, adjusted by {name_adjustments(results)}.")
+    small = f"; the smallest difference of interest was {analysis.sesoi:g}" if analysis.sesoi else ""
+    return " ".join([*parts, f"The level was {settings.alpha:g}{small}."])
 
-    factors = ", ".join(f"{name} ({len(levels)} levels)" for name, levels in design.factors.items())
-    text = f"{design.response} was analysed with {factors or 'no factor'} as fixed effects. "
-    if "mixed" in analysis.results:
-        fit = analysis.results["mixed"]
-        df = "Wald chi-square tests" if fit["family"] == "binomial" else "Satterthwaite degrees of freedom"
-        text += (
-            f"The model was {fit['formula']} ({fit['method']}; glmm {version('glmm')}), with Type {'I' * fit['type']} "
-            f"tests and {df}. "
-        )
-    elif analysis.results.get("anova"):
-        first = analysis.results["anova"][0]
-        text += (
-            f"Analysis of variance used Type {'I' * first['type']} sums of squares with sum-to-zero contrasts "
-            f"(statsmodels {version('statsmodels')}), with HC3 and permutation tests ({settings.draws} draws) beside them. "
-        )
-    return text + (
-        f"Contrasts are of marginal means over a balanced grid; the smallest difference of interest was "
-        f"{settings.sesoi:g}, alpha {settings.alpha:g}."
-    )
+
+def name_comparison(results: Mapping[str, Any]) -> list[str]:
+    """The comparison without a model, in a sentence."""
+    names = {
+        "paired": "Models were compared pair by pair on the same clips by exact McNemar tests with Holm's adjustment, "
+        "and over speakers by bootstrap and sign flips.",
+        "ranks": "Models were ranked within data sets (Friedman, Iman–Davenport) and compared by Wilcoxon's signed-rank "
+        "tests with Holm's adjustment.",
+        "resampled": "Models were compared by the resampled t test of Nadeau and Bengio, which corrects for training "
+        "data that folds share.",
+    }
+    return [words for key, words in names.items() if results.get(key)]
+
+
+def name_adjustments(results: Mapping[str, Any]) -> str:
+    """The adjustments of p values."""
+    names = {"tukey": "Tukey", "holm": "Holm", "bh": "Benjamini–Hochberg", "by": "Benjamini–Yekutieli"}
+    known = dict.fromkeys(row["adjust"] for row in results.get("contrasts", []))
+    return join_words([names.get(name, str(name).capitalize()) for name in known]) or "nothing"
+
+
+# ---- words
+
+
+def describe_p(p: float | None) -> str:
+    """As papers write it."""
+    if p is None or p != p:
+        return "p not defined"
+    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
+
+
+def join_words(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))

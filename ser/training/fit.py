@@ -100,6 +100,7 @@ class Training:
         self.strategy = strategy
         self.lightning = lightning
         self.place = ALONE
+        self.told = False
 
     @property
     def takes_shares(self) -> bool:
@@ -241,9 +242,11 @@ class Training:
         return EmotionModule(network, self.loss(weight=weights), *settings)
 
     def log_padding(self, train: Part) -> None:
-        """Say how much of what a trained backbone computes is padding."""
-        share = BatchOrder(train.samples, self.batch_size, self.seed).measure_padding()
-        log.info("padding is %.1f %% of the batches of an epoch", 100 * share)
+        """Say once how much of what a trained backbone computes is padding; folds differ little."""
+        if not self.told:
+            self.told = True
+            share = BatchOrder(train.samples, self.batch_size, self.seed).measure_padding()
+            log.info("padding is %.1f %% of the batches of an epoch", 100 * share)
 
     def take_up(self, network: EmotionNetwork, folder: Path, validated: bool) -> None:
         """Give the network the weights of the chosen epoch."""

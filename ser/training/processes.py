@@ -15,11 +15,12 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
+from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
 from threading import Thread
 from traceback import format_exc
@@ -90,39 +91,53 @@ def train_together(count: int, work: Work, log_epoch: LogEpoch) -> None:
     Raises:
         Exception: what the first process to fail raised.
     """
-    context = get_context("spawn")  # a forked copy of a process that used a GPU, or OpenMP, hangs
-    packed = pickle.dumps(work)  # so that a process can prepare itself before it imports torch to read it
-    processes: dict[Connection, BaseProcess] = {}
+    packed = pickle.dumps(work)
+    processes: dict[Connection, Popen] = {}
     with TemporaryDirectory(prefix="ser-") as folder:
         try:
             for rank in range(count):
-                mine, theirs = context.Pipe()
-                place = Place(rank, count, str(Path(folder) / "meeting"))
-                process: BaseProcess = context.Process(target=take_part, args=(packed, place, theirs), name=f"ser-{rank}")
-                process.start()
-                theirs.close()
-                processes[mine] = process
+                pipe, process = start(rank)
+                processes[pipe] = process
+                with suppress(OSError):  # it is gone already, which is noticed below
+                    pipe.send((Place(rank, count, str(Path(folder) / "meeting")), packed))
             listen(dict(processes), log_epoch)
         finally:
             for process in processes.values():
                 process.kill()
-                process.join()
+                process.wait()
 
 
-def listen(processes: dict[Connection, BaseProcess], log_epoch: LogEpoch) -> None:
+def start(rank: int) -> tuple[Connection, Popen]:
+    """A process of its own, and the pipe to it.
+
+    Not by multiprocessing, whose processes import the main script again, and begin as those of their launcher do
+    (joblib's workers cannot start any); a copy by fork hangs where a GPU or OpenMP was used before.
+    """
+    mine, theirs = Pipe()
+    environment = {
+        "LOCAL_RANK": str(rank),  # tells Lightning which device, and to start no processes
+        "TORCH_CPP_LOG_LEVEL": "ERROR",  # no advice on weights that may get no gradient
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    code = f"from ser.training.processes import take_part; take_part({theirs.fileno()})"
+    command = [sys.executable, "-c", code]
+    process = Popen(command, stdin=PIPE, pass_fds=[theirs.fileno()], env=environment)
+    theirs.close()
+    return mine, process
+
+
+def listen(processes: dict[Connection, Popen], log_epoch: LogEpoch) -> None:
     """Take what processes tell until all have ended well."""
     while processes:
         for pipe in wait(list(processes)):
             assert isinstance(pipe, Connection)
             try:
                 told = pipe.recv()
-            except EOFError:
-                process = processes.pop(pipe)
-                process.join()
-                if process.exitcode:
-                    raise RuntimeError(
-                        f"process {process.name} of the training ended with {process.exitcode}"
-                    ) from None
+            except (EOFError, ConnectionError):
+                code = processes.pop(pipe).wait()
+                if code:
+                    raise RuntimeError(f"a process of the training ended with {code}") from None
                 continue
             if isinstance(told, BaseException):
                 raise told
@@ -130,18 +145,18 @@ def listen(processes: dict[Connection, BaseProcess], log_epoch: LogEpoch) -> Non
             pipe.send(None)
 
 
-def take_part(packed: bytes, place: Place, pipe: Connection) -> None:
+def take_part(descriptor: int) -> None:
     """What one process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it too, and ends all
     Thread(target=end_with_parent, daemon=True).start()
-    os.environ["LOCAL_RANK"] = str(place.rank)  # tells Lightning which device, and to start no processes
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # advice on weights that may get no gradient
+    pipe = Connection(descriptor)
 
     def log_epoch(metrics: Mapping[str, float], epoch: int) -> None:
         pipe.send((metrics, epoch))
         pipe.recv()
 
     try:
+        place, packed = pipe.recv()
         work: Work = pickle.loads(packed)
         work(place, log_epoch)
     except BaseException as error:
@@ -151,9 +166,7 @@ def take_part(packed: bytes, place: Place, pipe: Connection) -> None:
 
 def end_with_parent() -> None:
     """End at once when the main process is gone, however it went; else a killed training would go on unseen."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
+    os.read(0, 1)  # nothing is ever written to its standard input, which the main process holds open
     os._exit(1)
 
 

@@ -165,6 +165,19 @@ def test_a_scheduler_that_watches_validation_needs_one(fit, parts, tmp_path):
         fit(tmp_path / "run", parts[0], scheduler=partial(ReduceLROnPlateau, patience=1))
 
 
+@pytest.mark.parametrize("mixup", [0.0, 0.3])
+@pytest.mark.parametrize("choice", ["auto", "cross_entropy", "label_smoothing", "focal"])
+def test_losses_of_emotions_are_learnt_with_class_weights(choice, mixup, fit, parts, tmp_path):
+    training = build_training(compose([f"loss={choice}"]))
+    training.check_target(())
+    with pytest.raises(InputError, match=r"does not compare numbers"):
+        training.check_target(["arousal"])
+    uneven = parts[0].take(np.arange(5, 40))
+    options = {"loss": training.loss, "mixup": mixup, "early_stopping": STOPPING}
+    _, log = fit(tmp_path / "run", uneven, parts[1], max_epochs=6, head=NetworkHead(seed=1), **options)
+    assert log.list("val/loss")[-1] < log.list("val/loss")[0]
+
+
 @pytest.mark.parametrize("choice", list_choices(GROUPS["trainer"]))
 def test_every_preset_can_be_run(choice, fit, parts, tmp_path):
     config = compose([f"trainer={choice}", "trainer.max_epochs=2"])

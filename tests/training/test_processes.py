@@ -96,7 +96,7 @@ def test_two_processes_train_what_one_would(parts, tmp_path):
     ("work", "error", "message"),
     [
         (refuse, InputError, r"a problem\n  remedy:   a remedy"),
-        (vanish, RuntimeError, r"ser-0 of the training ended with 3"),
+        (vanish, RuntimeError, r"a process of the training ended with 3"),
         (raise_odd, RuntimeError, r"Odd: strange"),
     ],
 )
@@ -120,8 +120,7 @@ import os, sys, time
 sys.path.insert(0, {folder!r})
 from ser.training.processes import train_together
 from process_tools import write_and_sleep
-if __name__ == "__main__":
-    train_together(2, write_and_sleep, print)
+train_together(2, write_and_sleep, print)
 """
 
 

@@ -12,8 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from ser.report.blocks import Cell, Code, Facts, Figure, Items, Section, Table, Text, count_things
+from ser.report.blocks import Cell, Code, Facts, Figure, Items, Section, Table, Text
 from ser.report.collect import Sweep
+from ser.report.sections.statistics_words import (
+    flatten_environment,
+    name_score,
+    tell_design,
+    tell_fit,
+    tell_needs,
+)
 from ser.statistics.export import FOLDER, lay_out, read_statistics
 from ser.statistics.export.layout import read_levels
 from ser.statistics.export.models import list_fits, name_fit
@@ -22,13 +29,7 @@ from ser.statistics.records import to_json
 
 PAGE = "report.html"
 #: Tables that the section of a sweep's page shows.
-SHORT = ("anova", "anova_type2", "mixed_tests", "contrasts", "paired", "ranks", "resampled")
-UNITS = {"run_id": "run", "model": "trained model"}
-SOURCES = {
-    "cells": "scores of trained models on single speakers",
-    "runs": "scores of runs on test corpora",
-    "table": "rows of a table",
-}
+SHORT = ("anova", "anova_type2", "mixed_tests", "contrasts", "paired", "paired_speakers", "ranks", "resampled")
 
 
 def build_statistics(sweep: Sweep) -> Section | None:
@@ -73,20 +74,23 @@ def list_sections(statistics: Mapping[str, Any], rows: pd.DataFrame | None = Non
     return [section for section in sections if section.blocks]
 
 
+def write_page(
+    folder: Path, statistics: Mapping[str, Any], rows: pd.DataFrame | None = None, subtitle: str = "ser stats"
+) -> Path:
+    """Write ``report.html`` into the folder of the statistics; the same results give the same page, byte for byte."""
+    from ser.report.page import render  # which imports the sections first
+
+    page = Path(folder) / PAGE
+    page.write_text(render(name_page(statistics), subtitle, list_sections(statistics, rows)), encoding="utf-8")
+    return page
+
+
 def name_page(statistics: Mapping[str, Any]) -> str:
     """What the page is about: the score and the factors."""
     design = statistics.get("design") or {}
     factors = list(read_levels(design))
     score = name_score(design)
     return f"{score} by {', '.join(factors)}" if factors else f"Statistics of {score}"
-
-
-def name_score(design: Mapping[str, Any]) -> str:
-    """The response as the page's other parts name it."""
-    from ser.judge import TITLES
-
-    response = str(design.get("response") or "the score")
-    return TITLES.get(response, response)
 
 
 # ---- opening
@@ -102,74 +106,6 @@ def tell_conclusion(statistics: Mapping[str, Any]) -> list[Any]:
     return blocks
 
 
-# ---- design
-
-
-def tell_design(statistics: Mapping[str, Any]) -> list[Any]:
-    """What was compared, on how much, and how it was analysed."""
-    design = statistics.get("design") or {}
-    facts = [
-        ("Response", name_score(design)),
-        *tell_factors(design),
-        ("Rows", tell_rows(design)),
-        ("Speakers", tell_counts(design.get("speakers") or design.get("n_speakers"))),
-        ("Alike because they share", ", ".join(map(tell_group, design.get("random") or []))),
-        ("Balanced", {True: "yes", False: "no"}.get(bool(design["balanced"]), "") if "balanced" in design else ""),
-        ("Empty cells", "; ".join(map(tell_levels, design.get("empty_cells") or []))),
-        ("Failed jobs", tell_counts(len(design.get("failures") or []))),
-        ("Repeated jobs", tell_counts(design.get("n_duplicates"))),
-        ("Method", " – ".join(filter(None, tell_method(statistics)))),
-    ]
-    return [Facts([(term, text) for term, text in facts if text])]
-
-
-def tell_factors(design: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """A fact a factor: its levels, and whether it varies within a unit."""
-    within = {str(row["name"]) for row in design.get("factors") or [] if _is_within(row)} | set(
-        design.get("within") or []
-    )
-    unit = UNITS.get(str(design.get("unit")), str(design.get("unit") or "row"))
-    return [
-        (f"Factor {name}", f"{', '.join(levels)} ({'within' if name in within else 'between'} {unit})")
-        for name, levels in read_levels(design).items()
-    ]
-
-
-def tell_rows(design: Mapping[str, Any]) -> str:
-    """How many rows of what."""
-    number, kind = design.get("n_rows"), design.get("rows")
-    if number is None:
-        return tell_counts(kind)
-    unit = UNITS.get(str(design.get("unit")), str(design.get("unit") or ""))
-    units = f", from {count_things(design['n_units'], unit)}" if unit and design.get("n_units") else ""
-    return f"{number:,} {SOURCES.get(str(kind), 'rows')}{units}"
-
-
-def tell_method(statistics: Mapping[str, Any]) -> tuple[str, str]:
-    """Name of the method, and the reason for it."""
-    method, design = statistics.get("method"), statistics.get("design") or {}
-    if isinstance(method, Mapping):
-        return str(method.get("name") or method.get("method") or ""), str(method.get("reason") or "")
-    return str(method or design.get("method") or ""), str(design.get("reason") or "")
-
-
-def tell_counts(value: Any) -> str:
-    """A count, counts by name, or nothing for none."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {number}" for name, number in value.items())
-    return f"{value:,}" if isinstance(value, int) and value else str(value or "")
-
-
-def tell_group(group: Any) -> str:
-    """``speaker:arch`` from its parts or as it is."""
-    return group if isinstance(group, str) else ":".join(map(str, group))
-
-
-def tell_levels(cell: Any) -> str:
-    """``arch=cnn, pft=none``."""
-    return ", ".join(f"{name}={level}" for name, level in cell.items()) if isinstance(cell, Mapping) else str(cell)
-
-
 # ---- evidence, checks, appendix
 
 
@@ -182,7 +118,8 @@ def draw(statistics: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, str]:
 
 CAPTIONS = {
     "means": "Estimated marginal means with 95 % intervals, averaged over what is not named. Small dots: single "
-    "speakers (means over their models), or single runs where speakers are not known.",
+    "speakers (means over their models), or single runs where speakers are not known. Means of a logit model are those "
+    "of a typical speaker and run.",
     "contrasts": "Differences of marginal means with their intervals, adjusted as the table says where the method "
     "allows. Shaded: differences too small to matter. Hollow: the same difference in another model of the same data.",
     "speakers": "One row a test speaker: the difference between two levels on that speaker, conditions of other "
@@ -220,24 +157,13 @@ def show_evidence(figures: Mapping[str, str], sheets: Sequence[Sheet]) -> list[A
 def show_checks(statistics: Mapping[str, Any], figures: Mapping[str, str], sheets: Sequence[Sheet]) -> list[Any]:
     """How each fit ended, residuals, second opinions, what the sweep could have found."""
     fits = [(name_fit(fit), tell_fit(fit)) for fit in list_fits(statistics)]
+    needs = [(words, "") for words in tell_needs(statistics.get("power") or {})]
     return [
         *([Items(fits)] if fits else []),
         *show_figures(figures, ["residuals"]),
         *map(show_sheet, sheets),
+        *([Items(needs)] if needs else []),
     ]
-
-
-def tell_fit(fit: Mapping[str, Any]) -> str:
-    """Flags of a mixed model in words."""
-    words = [
-        "converged" if fit.get("converged") else "did not converge",
-        "singular" if fit.get("singular") else "",
-        "separated" if fit.get("separated") else "",
-        f"log-likelihood {fit['loglik']:.2f}" if isinstance(fit.get("loglik"), float) else "",
-        ", ".join(f"{number:,} of {group}" for group, number in (fit.get("groups") or {}).items()),
-        f"left out: {', '.join(fit['dropped'])}" if fit.get("dropped") else "",
-    ]
-    return "; ".join(word for word in [*words, *(fit.get("notes") or [])] if word)
 
 
 def show_appendix(statistics: Mapping[str, Any], sheets: Sequence[Sheet]) -> list[Any]:
@@ -255,23 +181,7 @@ def show_appendix(statistics: Mapping[str, Any], sheets: Sequence[Sheet]) -> lis
     ]
 
 
-def flatten_environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Software and settings, those below a name on one line."""
-    return [
-        (
-            str(name),
-            ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, Mapping) else str(value),
-        )
-        for name, value in environment.items()
-        if value not in (None, "", {}, [])
-    ]
-
-
 def show_sheet(sheet: Sheet) -> Table:
     """A sheet as a table that readers can sort."""
     rows = [[Cell(cell.text, cell.value, style="number" if cell.number else "") for cell in row] for row in sheet.rows]
     return Table(sheet.columns, rows, sheet.caption)
-
-
-def _is_within(row: Any) -> bool:
-    return isinstance(row, Mapping) and row.get("kind") == "within"

@@ -53,7 +53,7 @@ def write_statistics(folder: Path, statistics: Mapping[str, Any], rows: pd.DataF
         rows.to_csv(folder / ROWS, index=False)
         written.append(folder / ROWS)
     for sheet in sheets:
-        pd.DataFrame(sheet.raw).to_csv(tables / f"{sheet.name}.csv", index=False)
+        pd.DataFrame(sheet.raw).dropna(axis=1, how="all").to_csv(tables / f"{sheet.name}.csv", index=False)
         written += [
             tables / f"{sheet.name}.csv",
             _write(tables / f"{sheet.name}.md", write_markdown(sheet)),

@@ -8,7 +8,7 @@ from typing import Any
 from ser.statistics.export.sheets import Row, Sheet, make_column, make_sheet
 
 
-def lay_out_paired(paired: Mapping[str, Any]) -> Iterator[Sheet]:
+def lay_out_paired(paired: Mapping[str, Any], level: str = "95 % CI") -> Iterator[Sheet]:
     """Two models on the same utterances."""
     rows = []
     for place, pair in enumerate(paired.get("pairs") or []):
@@ -23,14 +23,22 @@ def lay_out_paired(paired: Mapping[str, Any]) -> Iterator[Sheet]:
         make_column("only first right", "count", "n10"),
         make_column("only second right", "count", "n01"),
         make_column("difference", "share"),
-        make_column("95 % CI", "share_interval", "ci"),
+        make_column(level, "share_interval", "ci"),
         make_column("p (McNemar, exact)", "p", "p_exact"),
         make_column("p (Holm)", "p", "p_holm"),
-        make_column("mean over speakers", "share", "speaker_estimate"),
-        make_column("95 % CI over speakers", "share_interval", "speaker_ci"),
+    ]
+    yield make_sheet("paired", "Models on the same clips", columns, rows, "evidence")
+    columns = [
+        make_column("first", "text", "a"),
+        make_column("second", "text", "b"),
+        make_column("speakers", "count", "n_speakers"),
+        make_column("mean difference", "share", "speaker_estimate"),
+        make_column(f"{level} over speakers", "share_interval", "speaker_ci"),
+        make_column("p (bootstrap)", "p", "speaker_p"),
         make_column("p (sign flips)", "p", "flip_p"),
     ]
-    yield make_sheet("paired", "Models on the same utterances", columns, rows, "evidence")
+    speakers = [row for row in rows if row.get("speaker_estimate") is not None]
+    yield make_sheet("paired_speakers", "The same, with speakers as units", columns, speakers, "evidence")
 
 
 def lay_out_ranks(ranks: Mapping[str, Any]) -> Iterator[Sheet]:
@@ -70,7 +78,7 @@ def lay_out_ranks(ranks: Mapping[str, Any]) -> Iterator[Sheet]:
     yield make_sheet("rank_pairs", "Pairs of models over data sets", columns, pairs, "evidence")
 
 
-def lay_out_resampled(rows: Sequence[Row]) -> Iterator[Sheet]:
+def lay_out_resampled(rows: Sequence[Row], level: str = "95 % CI") -> Iterator[Sheet]:
     """Models by the scores of folds that share training data."""
     flat = []
     for row in rows:
@@ -88,7 +96,7 @@ def lay_out_resampled(rows: Sequence[Row]) -> Iterator[Sheet]:
         make_column("df", "df", "corrected_df"),
         make_column("t", "stat", "corrected_t"),
         make_column("p", "p", "corrected_p"),
-        make_column("95 % CI", "share_interval", "corrected_ci"),
+        make_column(level, "share_interval", "corrected_ci"),
         make_column("p (uncorrected)", "p", "naive_p"),
     ]
     yield make_sheet(

@@ -14,6 +14,7 @@ from ser.statistics.export.models import (
     lay_out_mixed,
     lay_out_sensitivity,
     list_fits,
+    name_level,
 )
 from ser.statistics.export.sheets import Row, Sheet, guess_columns, make_column, make_sheet, name_sheet
 from ser.statistics.records import to_json
@@ -21,6 +22,16 @@ from ser.statistics.records import to_json
 #: Keys with tables of their own; any other list of rows is laid out as it stands.
 KNOWN = ("design", "method", "descriptives", "anova", "mixed", "means", "contrasts", "paired", "ranks", "checks")
 OWN = (*KNOWN, "sensitivity", "sensitivity_contrasts", "baseline", "resampled", "power", "decision")
+
+CHECKS = {
+    "shapiro_residuals": "residuals are normal (Shapiro–Wilk)",
+    "brown_forsythe_cells": "conditions spread alike (Brown–Forsythe)",
+    "levene_mean_cells": "conditions spread alike (Levene)",
+    "bartlett_cells": "conditions spread alike (Bartlett)",
+    "breusch_pagan_fitted": "spread does not follow fitted values (Breusch–Pagan)",
+    "max_abs_studentized": "largest studentised residual (p Bonferroni)",
+    "max_cooks": "largest Cook's distance",
+}
 
 
 def lay_out(statistics: Mapping[str, Any]) -> list[Sheet]:
@@ -32,13 +43,13 @@ def lay_out(statistics: Mapping[str, Any]) -> list[Sheet]:
         *lay_out_mixed(list_fits(known)),
         *lay_out_means(known.get("means") or []),
         *lay_out_contrasts(known),
-        *lay_out_paired(known.get("paired") or {}),
+        *lay_out_paired(known.get("paired") or {}, name_level(known)),
         *lay_out_ranks(known.get("ranks") or {}),
-        *lay_out_resampled(known.get("resampled") or []),
+        *lay_out_resampled(known.get("resampled") or [], name_level(known)),
         *lay_out_baseline(known.get("baseline") or []),
         *lay_out_others({key: value for key, value in known.items() if key not in OWN}),
-        *lay_out_power(known.get("power") or {}),
         *lay_out_sensitivity(known.get("sensitivity") or {}),
+        *lay_out_power(known.get("power") or {}),
         *lay_out_checks(known.get("checks") or []),
         *lay_out_decision(known.get("decision") or []),
     ]
@@ -64,12 +75,14 @@ def lay_out_checks(rows: Sequence[Row]) -> Iterator[Sheet]:
         make_column("row", "count"),
         make_column("verdict", "text", "verdict", "words"),
     ]
-    yield make_sheet("checks", "Checks of the models' assumptions", columns, rows, "checks")
+    named = [{**row, "name": CHECKS.get(row.get("check", ""), row.get("name"))} for row in rows]
+    yield make_sheet("checks", "Checks of the model's assumptions", columns, named, "checks")
 
 
 def lay_out_power(power: Mapping[str, Any] | Sequence[Row]) -> Iterator[Sheet]:
     """What sweeps of other sizes would detect."""
     rows = list((power.get("table") or power.get("mde") or []) if isinstance(power, Mapping) else power)
+    rows = [{**row, "speakers": row.get("speakers") or "as tested"} for row in rows]
     columns = [
         make_column("speakers", "count"),
         make_column("seeds", "count"),

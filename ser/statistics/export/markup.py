@@ -75,8 +75,8 @@ def find_numbers(sheet: Sheet) -> list[bool]:
 
 
 def _set_cell(cell: Shown) -> str:
-    """A cell for LaTeX; the sign of a number is a minus, not a hyphen."""
-    text = escape_latex(cell.text)
+    """A cell for LaTeX: the sign of a number is a minus, and a bracket after a line's end no option of that end."""
+    text = re.sub(r"^\[", "{[}", escape_latex(cell.text))
     return re.sub(r"-(?=[\d.])", "$-$", text) if cell.number else text
 
 

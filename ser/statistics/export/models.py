@@ -9,6 +9,8 @@ from ser.statistics.export.sheets import Column, Row, Sheet, make_column, make_s
 
 #: With fewer error degrees of freedom omega squared stands before eta squared, which is biased then.
 FEW_DF = 50
+#: Tables of more conditions stand in the appendix.
+MOST_CONDITIONS = 30
 NUMBERS = ("n", "n_rows", "n_units", "n_speakers", "n_seeds", "mean", "sd", "min", "max")
 MEAN = ("mean", "se", "df", "ci_low", "ci_high", "estimable", "levels", "by", "factors")
 RESPONSE = ("response", "response_se", "response_low", "response_high", "response_averaged")
@@ -25,7 +27,8 @@ def lay_out_descriptives(rows: Sequence[Row]) -> Iterator[Sheet]:
         make_column("seeds", "count", "n_seeds"),
         *(make_column(title, "estimate", title.lower()) for title in ("mean", "SD", "min", "max")),
     ]
-    yield make_sheet("descriptives", "Mean and standard deviation of each condition", columns, rows, "design")
+    part = "design" if len(rows) <= MOST_CONDITIONS else "appendix"
+    yield make_sheet("descriptives", "Mean and standard deviation of each condition", columns, rows, part)
 
 
 def lay_out_anova(tables: Sequence[Mapping[str, Any]]) -> Iterator[Sheet]:
@@ -54,13 +57,13 @@ def list_anova_columns(terms: Sequence[Row]) -> list[Column]:
         make_column("term", "text"),
         make_column("df", "df"),
         make_column("error df", "df", "df_resid"),
-        make_column("sum of squares", "size", "sum_sq"),
+        make_column("SS", "size", "sum_sq"),
         make_column("F", "stat"),
         make_column("p", "p"),
         make_column("p (BH)", "p", "p_bh", "p_adjusted"),
         *(omega + eta if few else eta + omega),
         make_column("p (HC3)", "p", "p_hc3"),
-        make_column("p (permutation)", "p", "p_permutation"),
+        make_column("p (perm.)", "p", "p_permutation"),
         make_column("sensitive", "text"),
     ]
 
@@ -69,7 +72,7 @@ def lay_out_mixed(fits: Sequence[Mapping[str, Any]]) -> Iterator[Sheet]:
     """Term tests, coefficients and standard deviations of each mixed model."""
     parts = {
         "tests": ("Tests of terms", list_test_columns, "evidence"),
-        "ratio_tests": ("Likelihood-ratio tests", list_test_columns, "evidence"),
+        "ratio_tests": ("Likelihood-ratio tests (fits by maximum likelihood)", list_test_columns, "evidence"),
         "random": ("Standard deviations", list_random_columns, "evidence"),
         "fixed": ("Coefficients (differences to the first level of each factor)", list_fixed_columns, "appendix"),
     }
@@ -77,7 +80,13 @@ def lay_out_mixed(fits: Sequence[Mapping[str, Any]]) -> Iterator[Sheet]:
         stem = f"mixed_{place}" if place > 1 else "mixed"
         for key, (title, columns, part) in parts.items():
             rows = fit.get(key) or []
-            yield make_sheet(f"{stem}_{key}", f"{title}: {name_fit(fit)}", columns(rows), rows, part)
+            yield make_sheet(
+                f"{stem}_{key}",
+                f"{title}: {name_fit(fit) if key != 'ratio_tests' else fit.get('formula')}",
+                columns(rows),
+                rows,
+                part,
+            )
 
 
 def lay_out_sensitivity(models: Mapping[str, Any]) -> Iterator[Sheet]:
@@ -145,16 +154,16 @@ def lay_out_means(rows: Sequence[Row]) -> Iterator[Sheet]:
 
 def lay_out_contrasts(statistics: Mapping[str, Any]) -> Iterator[Sheet]:
     """Differences of means in the primary model, with what was decided on them; then those in other models."""
-    decided = {_identify(row): row for row in statistics.get("decision") or [] if "decision" in row}
-    rows = [{**row, **decided.get(_identify(row), {})} for row in statistics.get("contrasts") or []]
-    title = "Differences of marginal means"
-    yield make_sheet("contrasts", title, list_contrast_columns(rows), rows, "evidence")
+    decided = {identify_contrast(row): row for row in statistics.get("decision") or [] if "decision" in row}
+    rows = [{**row, **decided.get(identify_contrast(row), {})} for row in statistics.get("contrasts") or []]
+    title, level = "Differences of marginal means", name_level(statistics)
+    yield make_sheet("contrasts", title, list_contrast_columns(rows, level), rows, "evidence")
     for name, others in (statistics.get("sensitivity_contrasts") or {}).items():
         caption = f"{title} in the model of {name}"
-        yield make_sheet(name_sheet("contrasts", name), caption, list_contrast_columns(others), others, "checks")
+        yield make_sheet(name_sheet("contrasts", name), caption, list_contrast_columns(others, level), others, "checks")
 
 
-def list_contrast_columns(rows: Sequence[Row]) -> list[Column]:
+def list_contrast_columns(rows: Sequence[Row], level: str) -> list[Column]:
     """Columns of contrasts."""
     methods = {str(row["adjust"]) for row in rows if row.get("adjust")}
     kinds = {str(row["effect_kind"]) for row in rows if row.get("effect_kind")}
@@ -171,7 +180,7 @@ def list_contrast_columns(rows: Sequence[Row]) -> list[Column]:
         make_column("p", "p"),
         make_column(adjusted, "p", "p_adjusted"),
         *([make_column("adjustment", "text", "adjust")] if len(methods) > 1 else []),
-        make_column("95 % CI", "interval", "ci"),
+        make_column(level, "interval", "ci"),
         make_column(effect, "stat", "effect_size"),
         make_column("verdict", "text", "label", "verdict"),
         make_column("decision", "text"),
@@ -182,6 +191,12 @@ def list_fits(statistics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The mixed models, the primary one first; ``mixed`` holds one or a list."""
     fits = statistics.get("mixed") or []
     return [dict(fits)] if isinstance(fits, Mapping) else list(fits)
+
+
+def name_level(statistics: Mapping[str, Any]) -> str:
+    """Title of intervals whose level the settings decide: ``95 % CI``."""
+    settings = statistics.get("settings") or {}
+    return f"{100 * (1 - float(settings.get('alpha') or 0.05)):g} % CI"
 
 
 def name_fit(fit: Mapping[str, Any]) -> str:
@@ -195,6 +210,6 @@ def _name_stat(rows: Sequence[Row]) -> str:
     return "z" if rows and all(row.get("df") is None for row in rows) else "t"
 
 
-def _identify(row: Row) -> tuple[Any, Any, str]:
+def identify_contrast(row: Row) -> tuple[Any, Any, str]:
     """What tells contrasts apart."""
     return row.get("factor"), row.get("contrast"), str(row.get("by"))

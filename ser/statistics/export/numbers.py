@@ -41,7 +41,7 @@ def show_df(value: Any) -> str:
     """Degrees of freedom: whole where they are, else one decimal."""
     if not is_number(value):
         return MISSING
-    return f"{round(value):d}" if abs(value - round(value)) < 1e-6 else f"{value:.1f}"
+    return f"{round(value):d}" if abs(value - round(value)) < 5e-3 else f"{value:.1f}"
 
 
 def show_significant(value: Any, digits: int = 4) -> str:

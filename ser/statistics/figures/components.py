@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ser.report.figures import shorten
+from ser.report.figures import WIDTH, shorten
 from ser.statistics.export.models import list_fits, name_fit
 from ser.statistics.export.numbers import is_number, show_significant
-from ser.statistics.figures.style import WIDTH, Palette, finish_axes
+from ser.statistics.figures.style import Palette, finish_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def _draw_bars(axes: Axes, shares: Sequence[tuple[str, float, float, bool]], pal
     for place, (name, share, sd, at_zero) in enumerate(shares):
         colour = palette.muted if name.startswith("residual") else palette.accent
         axes.barh(place, 100 * share, color=colour, height=0.62, alpha=0.85)
-        text = f"{100 * share:.1f} %   SD {show_significant(sd, 3)}"
+        text = f"{100 * share:.1f} %, SD {show_significant(sd, 3)}"
         text = "0 (at its boundary)" if at_zero else text
         axes.text(100 * share + 0.8, place, text, va="center", color=palette.ink if not at_zero else palette.muted)
         axes.text(-0.015, place, shorten(name, 36), transform=axes.get_yaxis_transform(), ha="right", va="center")

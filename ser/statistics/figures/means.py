@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ser.report.figures import shorten
-from ser.statistics.figures.style import MARKERS, WIDTH, Palette, finish_axes, name_score
+from ser.report.figures import WIDTH, shorten
+from ser.statistics.figures.style import MARKERS, Palette, find_response, finish_axes, name_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Levels side by side, lines of one panel, panels, and factors of one plot, at most.
 MOST_LEVELS, MOST_LINES, MOST_PANELS, MOST_FACTORS = 16, 6, 6, 3
+#: More dots are a cloud that says nothing, and a large file.
+MOST_POINTS = 3000
 #: Inches that a letter of a level's name takes.
 LETTER = 0.085
 
@@ -48,7 +50,6 @@ def draw_means(statistics: Mapping[str, Any], rows: pd.DataFrame, palette: Palet
     panels = plan_panels(means)
     if not panels:
         return None
-    response = statistics["design"]["response"]
     points = find_points(statistics, rows)
     across = min(3, len(panels))
     down = -(-len(panels) // across)
@@ -68,7 +69,7 @@ def draw_means(statistics: Mapping[str, Any], rows: pd.DataFrame, palette: Palet
         if slanted:
             axes.tick_params(axis="x", rotation=20)
     for row in places:
-        row[0].set_ylabel(name_score(response))
+        row[0].set_ylabel(name_score(statistics))
     if shared:
         _draw_legend(figure, places[0][0], panels[0][0].lines)
     height = figure.get_figheight()
@@ -102,7 +103,7 @@ def plan_panels(tables: Sequence[pd.DataFrame]) -> list[tuple[Plan, pd.DataFrame
         if table[plan.along].nunique() > MOST_LEVELS or (plan.lines and table[plan.lines].nunique() > MOST_LINES):
             continue
         parts = table.groupby(plan.panels, sort=False) if plan.panels else [("", table)]
-        panels += [(plan, part, shorten(str(title), 30)) for title, part in parts]
+        panels += [(plan, part, name_panel(plan, title)) for title, part in parts]
     return panels[:MOST_PANELS]
 
 
@@ -110,6 +111,11 @@ def needs_slant(levels: pd.Series, across: int) -> bool:
     """Whether names of levels, side by side in one of so many panels, would touch."""
     names = [shorten(str(level), 22) for level in levels.unique()]
     return len(names) * (LETTER * max(map(len, names)) + 0.1) > (WIDTH - 1) / across
+
+
+def name_panel(plan: Plan, level: object) -> str:
+    """``aug: noise``; nothing for a plot without panels."""
+    return shorten(f"{plan.panels}: {level}", 36) if plan.panels else ""
 
 
 def assign_factors(table: pd.DataFrame) -> Plan:
@@ -121,12 +127,12 @@ def assign_factors(table: pd.DataFrame) -> Plan:
 
 def find_points(statistics: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
     """What is drawn behind the means: of cells the speakers (mean over their models), else the rows; ``score``."""
-    response = statistics["design"]["response"]
+    response = find_response(statistics)
     if response not in rows:
         return pd.DataFrame()
     points = rows.rename(columns={response: "score"})
     if "speaker" not in points:
-        return points
+        return points if len(points) <= MOST_POINTS else pd.DataFrame()
     factors = sorted({name for row in statistics.get("means") or [] for name in row["levels"]} & set(points))
     return points.groupby([*factors, "speaker"])["score"].mean().reset_index()
 
@@ -155,7 +161,7 @@ def draw_panel(axes: Axes, plan: Plan, means: pd.DataFrame, points: pd.DataFrame
         if len(points):
             mine = points[points[plan.lines].astype(str) == str(line)] if plan.lines else points
             spread = _spread_points(mine, plan.along, levels, shift, 0.32 * room)
-            axes.plot(*spread, "o", color=colour, markersize=3.2, alpha=0.32, mew=0, zorder=1)
+            axes.plot(*spread, "o", color=colour, markersize=3.2, alpha=0.42, mew=0, zorder=1)
         if plan.lines:
             axes.plot(x, own["mean"], color=colour, linewidth=1, alpha=0.55, zorder=2)
         half = [own["mean"] - own["low"], own["high"] - own["mean"]]

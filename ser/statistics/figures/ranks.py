@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ser.report.figures import shorten
-from ser.statistics.figures.style import WIDTH, Palette
+from ser.report.figures import WIDTH, shorten
+from ser.statistics.figures.style import Palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def draw_ranks(statistics: Mapping[str, Any], _: pd.DataFrame, palette: Palette)
 def _draw_scale(axes: Axes, count: int, y: float, palette: Palette) -> None:
     axes.plot([1, count], [y, y], color=palette.ink, linewidth=1.2)
     for rank in range(1, count + 1):
-        axes.plot([rank, rank], [y - 0.07, y], color=palette.ink, linewidth=1.2)
+        axes.plot([rank, rank], [y - 0.07, y], color=palette.ink, linewidth=1.2, clip_on=False)
         axes.text(rank, y - 0.11, str(rank), ha="center", va="bottom", color=palette.muted)
     axes.text(1, y - 0.37, "mean rank (1 is best)", ha="left", va="bottom", color=palette.muted, size=9)
 
@@ -63,7 +63,9 @@ def _draw_distance(axes: Axes, distance: float | None, palette: Palette) -> None
     if not distance or distance > 0.6 * (high - low):
         return
     y = 0.2
-    axes.plot([high - distance, high], [y, y], color=palette.muted, linewidth=1.2, marker="|", markersize=7)
+    axes.plot(
+        [high - distance, high], [y, y], color=palette.muted, linewidth=1.2, marker="|", markersize=7, clip_on=False
+    )
     text = f"critical difference {distance:.2f} (Nemenyi)"
     axes.text(high, y + 0.1, text, ha="right", va="top", color=palette.muted, size=9)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ser.statistics.figures.style import WIDTH, Palette, finish_axes, name_score
+from ser.report.figures import WIDTH
+from ser.statistics.figures.style import Palette, finish_axes, name_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def draw_residuals(statistics: Mapping[str, Any], rows: pd.DataFrame, palette: P
     left, right = figure.subplots(1, 2)
     _draw_quantiles(left, known["residual"].to_numpy(), palette)
     _draw_fitted(right, known, palette)
-    right.set_xlabel(f"fitted {name_score(statistics['design']['response'])}")
+    right.set_xlabel(f"fitted {name_score(statistics)}")
     figure.subplots_adjust(left=0.08, right=0.98, top=0.9, bottom=0.16, wspace=0.2)
     return figure
 

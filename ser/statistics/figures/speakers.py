@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ser.report.figures import shorten
+from ser.report.figures import WIDTH, shorten
 from ser.statistics.export.layout import read_levels
 from ser.statistics.export.numbers import choose_decimals, show_fixed
-from ser.statistics.figures.style import WIDTH, Palette, finish_axes, name_score
+from ser.statistics.figures.style import Palette, find_response, finish_axes, name_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def draw_speakers(statistics: Mapping[str, Any], rows: pd.DataFrame, palette: Pa
     inner = 0.165 * most if most <= NAMED else 2.6
     inches = down * (inner + HEAD + FOOT)
     figure = Figure(figsize=(WIDTH, inches))
-    score = name_score(statistics["design"]["response"])
+    score = name_score(statistics)
     shared: Axes | None = None
     for place, panel in enumerate(panels):
         x, y = place % across * WIDTH / across + 0.85, inches - (place // across + 1) * (inner + HEAD + FOOT) + FOOT
@@ -60,8 +60,8 @@ def draw_speakers(statistics: Mapping[str, Any], rows: pd.DataFrame, palette: Pa
 
 def find_differences(statistics: Mapping[str, Any], rows: pd.DataFrame) -> list[Difference]:
     """Differences on each speaker for the contrasts that compare two levels of one factor everywhere."""
-    response = statistics["design"]["response"]
-    levels = read_levels(statistics["design"])
+    response = find_response(statistics)
+    levels = read_levels(statistics.get("design") or {})
     if "speaker" not in rows or response not in rows:
         return []
     contrasts = [row for row in statistics.get("contrasts") or [] if not row.get("by")]
@@ -121,7 +121,7 @@ def _draw_panel(axes: Axes, panel: Difference, height: float, palette: Palette) 
     axes.set_ylim(-0.7, len(values) - 0.3)
     decimals = choose_decimals([float(values.std(ddof=1))])
     mean_shown, *rest = (show_fixed(value, decimals) for value in (mean, low, high))
-    beside = {"transform": axes.transAxes, "va": "bottom"}
+    beside: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom"}
     axes.text(0, 1.0 + 0.25 / height, shorten(panel.title, 36), weight="bold", **beside)
     numbers = f"mean {mean_shown} ({' to '.join(rest)} without one)"
     axes.text(0, 1.0 + 0.05 / height, numbers, size=8.5, color=palette.muted, **beside)

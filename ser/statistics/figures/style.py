@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ser.judge import TITLES
-from ser.report.figures import ACCENT, INK, MUTED, RULE, SERIES, SETTINGS, WIDTH
+from ser.report.figures import ACCENT, INK, MUTED, RULE, SERIES, SETTINGS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["MARKERS", "PAGE", "PRINT", "WIDTH", "Palette", "finish_axes", "name_score", "render_files", "use_palette"]
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 RESOLUTION = 200
@@ -82,6 +80,12 @@ def finish_axes(axes: Axes, grid: str = "y") -> None:
     axes.tick_params(length=0)
 
 
-def name_score(response: str) -> str:
-    """A response as an axis names it."""
+def find_response(statistics: Mapping[str, Any]) -> str:
+    """Column of the rows that was analysed; "" where nothing was."""
+    return str((statistics.get("design") or {}).get("response") or "")
+
+
+def name_score(statistics: Mapping[str, Any]) -> str:
+    """What was analysed, as an axis names it."""
+    response = find_response(statistics)
     return TITLES.get(response, response)
