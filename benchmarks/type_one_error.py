@@ -18,71 +18,30 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import chain, combinations, product
 
 import numpy as np
-import pandas as pd
 from scipy import stats
+from simulated_sweeps import CLIPS, Setting, find_difference, make_source, simulate_answers
 from timing import print_table
 
 from ser.errors import InputError
-from ser.statistics.analyse import fit_model
-from ser.statistics.choose import choose_method
+from ser.statistics.analyse import analyse, choose
 from ser.statistics.design import Design, describe_design
+from ser.statistics.fitting import fit_model, test_model
 from ser.statistics.settings import Settings
-from ser.statistics.sources import Job, Source
 from ser.statistics.tables import CORPUS, tabulate_source
 
 ALPHA = 0.05
+#: Of the tests of terms in mixed models, unless the user says otherwise.
+DEFAULT_TYPE = 2
 #: What the default route must keep to at a nominal level of 5 %.
 BAND = (0.02, 0.065)
-#: Logit of the share of correct answers of a median speaker on a median utterance.
-BASE = 0.85
-SPEAKER_SD, UTTERANCE_SD = 0.5, 1.0
-EMOTIONS = np.array(["anger", "happiness", "neutral", "sadness"])
-CLIPS = 40
+#: Replications from which on a share is precise enough to hold it against that.
+ENOUGH = 2000
 #: Replications of every setting that are analysed from the predictions on, to check the shorter way.
 CHECKED = 2
 CHUNK = 250
 METHODS = ("default route", "all answers", "runs between groups")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A sweep of two-level factors, and by how much things differ by chance (SDs on the logit scale).
-
-    Attributes:
-        name: in the table.
-        speakers: test speakers of every test corpus.
-        run: of trained runs; by_fold and by_corpus: of a run's models of single folds, and from corpus to corpus.
-        reaction: of speakers' reactions to every factor and combination of factors.
-        factors: what is varied.
-        runs: seeds a condition.
-        folds: folds of a run, each with as many of the speakers.
-        shift: by which the second level of the first factor is better.
-    """
-
-    name: str
-    speakers: tuple[int, ...] = (10,)
-    run: float = 0.15
-    reaction: float = 0.25
-    by_fold: float = 0.0
-    by_corpus: float = 0.0
-    factors: tuple[str, ...] = ("head",)
-    runs: int = 5
-    folds: int = 1
-    shift: float = 0.0
-
-    @property
-    def conditions(self) -> list[tuple[str, ...]]:
-        """Levels of the factors, all combinations."""
-        return list(product("ab", repeat=len(self.factors)))
-
-    @property
-    def corpora(self) -> np.ndarray:
-        """Corpus of every speaker."""
-        return np.repeat(np.arange(len(self.speakers)), self.speakers)
 
 
 SETTINGS = (
@@ -121,75 +80,13 @@ class Result:
         self.unfit += other.unfit
 
 
-# ---- a sweep
-
-
-def simulate_answers(setting: Setting, rng: np.random.Generator) -> np.ndarray:
-    """Answers right (1) or wrong (0) of every condition, run, speaker and clip [C, R, S, CLIPS]."""
-    conditions, corpora = setting.conditions, setting.corpora
-    count, speakers = len(conditions), len(corpora)
-    logit = BASE + rng.normal(0, SPEAKER_SD, (1, 1, speakers, 1)) + rng.normal(0, UTTERANCE_SD, (1, 1, speakers, CLIPS))
-    for names in list_subsets(setting.factors):
-        columns = [setting.factors.index(name) for name in names]
-        group = pd.factorize(pd.Series(["".join(levels[place] for place in columns) for levels in conditions]))[0]
-        logit = logit + rng.normal(0, setting.reaction, (count, 1, speakers, 1))[group]
-    logit = logit + rng.normal(0, setting.run, (count, setting.runs, 1, 1))
-    fold = np.arange(speakers) % setting.folds
-    logit = logit + rng.normal(0, setting.by_fold, (count, setting.runs, setting.folds, 1))[:, :, fold]
-    logit = logit + rng.normal(0, setting.by_corpus, (count, setting.runs, len(setting.speakers), 1))[:, :, corpora]
-    better = np.array([levels[0] == "b" for levels in conditions])
-    logit = logit + setting.shift * better[:, None, None, None]
-    return (rng.random(logit.shape) < 1 / (1 + np.exp(-logit))).astype(int)
-
-
-def list_subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """All combinations of one or more names."""
-    return list(chain.from_iterable(combinations(names, size + 1) for size in range(len(names))))
-
-
-def make_source(setting: Setting, answers: np.ndarray) -> Source:
-    """The sweep as it would be read from its folder: one job a condition and seed, with its predictions."""
-    jobs = []
-    for number, (place, run) in enumerate(product(range(len(answers)), range(setting.runs))):
-        values = dict(zip(setting.factors, setting.conditions[place], strict=True)) | {"seed": str(run)}
-        several = len(setting.speakers) > 1
-        corpora = [f"corpus{one}" for one in range(len(setting.speakers))]
-        config = {"data.test": f"[{','.join(corpora)}]"} if several else {"dataset.name": "corpus0"}
-        share = answers[place, run].mean(1)
-        labels = [f"test/{name}" for name in corpora] if several else ["test"]
-        metrics = {f"{label}/uar": share[setting.corpora == own].mean() for own, label in enumerate(labels)}
-        jobs.append(
-            Job(
-                number, "finished", run_id=f"{place}-{run}", values=values, config=config, metrics=metrics,
-                load=partial(tabulate_answers, setting, answers[place, run], labels),
-            )
-        )  # fmt: skip
-    return Source("simulated", tuple(jobs), (*setting.factors, "seed"))
-
-
-def tabulate_answers(setting: Setting, answers: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
-    """Predictions of one run from its answers [S, CLIPS], as in ``predictions.parquet``."""
-    speaker, clip = np.divmod(np.arange(answers.size), CLIPS)
-    true = clip % len(EMOTIONS)
-    return pd.DataFrame(
-        {
-            "evaluation": np.array(labels)[setting.corpora[speaker]],
-            "clip": [f"{one}-{other}" for one, other in zip(speaker, clip, strict=True)],
-            "speaker": speaker.astype(str),
-            "fold": (speaker % setting.folds).astype(str),
-            "true": EMOTIONS[true],
-            "predicted": EMOTIONS[(true + (answers.ravel() == 0)) % len(EMOTIONS)],
-        }
-    )
-
-
 # ---- the default route
 
 
 def describe_sweep(setting: Setting, answers: np.ndarray) -> Design:
     """The design of a sweep, from its predictions on; it must call for the mixed model."""
     design = describe_design(tabulate_source(make_source(setting, answers)))
-    choice = choose_method(design)
+    choice = choose(design, Settings())
     if choice.method != "mixed" or design.rows != "cells":
         raise RuntimeError(f"{setting.name}: {choice.method} on {design.rows}; {choice.reason}")
     return design
@@ -209,20 +106,18 @@ def give_scores(design: Design, answers: np.ndarray, places: tuple[np.ndarray, .
 
 def analyse_by_default(design: Design, result: Result) -> dict[str, float]:
     """P values of the terms of the default model."""
-    settings = Settings()
-    fit = fit_model(design, settings)
+    fit = fit_model(design, Settings())
     result.singular.append(fit.singular)
     result.unfit.append(not fit.converged or bool(fit.dropped))
-    return {str(row["term"]): float(str(row["p"])) for row in fit.tabulate_tests(settings.anova_type or 2)}
+    return {str(row["term"]): float(row["p"]) for row in test_model(fit, DEFAULT_TYPE)[0]}
 
 
 def check_shortcut(setting: Setting, answers: np.ndarray, found: dict[str, float]) -> None:
-    """Stop if analysing the predictions themselves gives other p values."""
-    whole = analyse_by_default(describe_sweep(setting, answers), Result())
-    if whole.keys() != found.keys() or not np.allclose(
-        [whole[term] for term in found], list(found.values()), rtol=1e-6
-    ):
-        raise RuntimeError(f"{setting.name}: {whole} from the predictions, {found} from scores")
+    """Stop if the whole analysis, from the predictions on, has other p values (but for where the search stops)."""
+    tests = analyse(describe_sweep(setting, answers), Settings()).results["mixed"]["tests"]
+    whole = {row["term"]: row["p"] for row in tests}
+    if whole.keys() != found.keys() or not np.allclose(list(whole.values()), list(found.values()), rtol=1e-4):
+        raise RuntimeError(f"{setting.name}: {whole} by the whole analysis, {found} by the shorter way")
 
 
 # ---- what is done instead
@@ -317,7 +212,7 @@ def tabulate_errors(setting: Setting, result: Result) -> list[list[str]]:
     rows = []
     for term, values in result.p["default route"].items():
         share, error = count_rejections(values)
-        kept = "kept" if BAND[0] <= share <= BAND[1] else "LEFT"
+        kept = ("kept" if BAND[0] <= share <= BAND[1] else "LEFT") if len(values) >= ENOUGH else "too few"
         others = [f"{count_rejections(result.p[name][term])[0]:.3f}" for name in METHODS[1:]]
         flags = [f"{np.mean(flag):.0%}" for flag in (result.singular, result.unfit)]
         rows.append([setting.name, term, f"{share:.4f} ({error:.4f})", kept, *others, *flags])
@@ -336,7 +231,7 @@ def show_errors(settings: Sequence[Setting], replications: int, seed: int, jobs:
         )
     print()
     print_table(["null sweep", "term", METHODS[0], "band", *METHODS[1:], "variance at 0", "not as designed"], rows)
-    return all(row[3] == "kept" for row in rows)
+    return all(row[3] != "LEFT" for row in rows)
 
 
 def show_power(base: Setting, replications: int, seed: int, jobs: int) -> None:
@@ -353,18 +248,10 @@ def show_power(base: Setting, replications: int, seed: int, jobs: int) -> None:
     print_table(["logit", "points", *METHODS], rows)
 
 
-def find_difference(setting: Setting) -> float:
-    """Difference in accuracy that a shift makes on average over speakers, utterances and runs."""
-    spread = np.sqrt(SPEAKER_SD**2 + UTTERANCE_SD**2 + setting.run**2 + setting.reaction**2)
-    z, weights = np.polynomial.hermite_e.hermegauss(40)
-    low, high = (1 / (1 + np.exp(-(BASE + shift + spread * z))) @ weights for shift in (0.0, setting.shift))
-    return float((high - low) / weights.sum())
-
-
 def main() -> int:
     """Print both tables; 1 if the default route leaves the band."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replications", type=int, default=2000, help="sweeps a null setting (%(default)s)")
+    parser.add_argument("--replications", type=int, default=2000, help="sweeps a null setting, 0: none (%(default)s)")
     parser.add_argument(
         "--power", type=int, default=500, help="sweeps a point of the power curve, 0: none (%(default)s)"
     )
@@ -375,8 +262,10 @@ def main() -> int:
     parser.add_argument("--random-seed", type=int, default=0, help="of the simulation (%(default)s)")
     options = parser.parse_args()
     began = time.perf_counter()
-    settings = [setting for setting in SETTINGS if options.only in setting.name]
-    kept = show_errors(settings, options.replications, options.random_seed, options.jobs) if settings else True
+    kept = True
+    if options.replications:
+        settings = [setting for setting in SETTINGS if options.only in setting.name]
+        kept = show_errors(settings, options.replications, options.random_seed, options.jobs)
     if options.power:
         show_power(SETTINGS[1], options.power, options.random_seed, options.jobs)
     print(f"\n{time.perf_counter() - began:.0f} s")

@@ -181,13 +181,15 @@ def finish_sweep(config: DictConfig) -> int:
 
 
 def test_sweep(folder: Path, config: DictConfig) -> None:
-    """Analyse the sweep's scores; what cannot be analysed is said, and ends nothing."""
+    """Analyse the sweep's scores; what cannot be analysed, or fails, is said, and ends nothing."""
     from ser.stats import analyse_sweep  # statsmodels and glmm, which training does not need
 
     try:
         analyse_sweep(folder, instantiate(config.statistics))
     except InputError as error:
         sys.stdout.write(f"no statistics: {error}\n")
+    except Exception:  # the runs are done: their table and report must not be lost over this
+        log.exception("the statistics failed; `ser stats sweep=%s` makes them again", folder)
 
 
 def close_parent(tracker: Tracker, run_id: str, folder: Path, jobs: Sequence[Mapping[str, Any]]) -> None:

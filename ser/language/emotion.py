@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,9 +20,8 @@ from ser.language.heard import LANGUAGE, Heard, describe_heard, read_heard, writ
 from ser.language.runs import find_files
 from ser.language.start import check_backbone, check_origin, start_from
 from ser.results import CHECKPOINTS, read_json, write_json
+from ser.trust import check_targets
 
-#: A configuration from a run may create objects of this package alone.
-OWN = "ser."
 #: What carries the corpus's name where several corpora are read together.
 NAMED = ("clip", "speaker")
 
@@ -142,27 +141,10 @@ def make_own(settings: Any) -> Any:
 
 
 def check_own(settings: Any) -> Any:
-    """Settings from a run's configuration, which may name objects of this package alone.
+    """The settings, if they only name what may be created of a run's configuration.
 
     Raises:
-        InputError: anything else, which would be run.
+        InputError: they name anything else.
     """
-    for target in list_targets(settings):
-        if not target.startswith(OWN):
-            raise InputError(
-                f"language.run: its config.yaml would run {target}", expected=f"names that begin with {OWN}"
-            )
+    check_targets(settings, "language.run: its config.yaml")
     return settings
-
-
-def list_targets(settings: Any) -> Iterator[str]:
-    """All names of objects in settings."""
-    plain = OmegaConf.to_container(settings) if OmegaConf.is_config(settings) else settings
-    if isinstance(plain, Mapping):
-        if "_target_" in plain:
-            yield str(plain["_target_"])
-        for value in plain.values():
-            yield from list_targets(value)
-    elif isinstance(plain, list | tuple):
-        for value in plain:
-            yield from list_targets(value)

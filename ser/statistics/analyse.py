@@ -65,18 +65,19 @@ class Analysis:
     notes: list[str] = field(default_factory=list)
 
 
-def analyse(design: Design, settings: Settings, random: Sequence[str] = ()) -> Analysis:
+def analyse(design: Design, settings: Settings, random: Sequence[str] = (), choice: Choice | None = None) -> Analysis:
     """Analyse a design.
 
     Args:
         design: from :func:`ser.statistics.design.describe_design`.
         settings: the user's.
         random: the random terms that the user named, if any; a mixed model then has exactly these.
+        choice: of the method; by default :func:`choose`.
 
     Raises:
         InputError: a method that the rows do not bear.
     """
-    analysis = Analysis(design, choose(design, settings, random), settings)
+    analysis = Analysis(design, choice or choose(design, settings, random), settings)
     analysis.sesoi = find_sesoi(settings, design.frame[design.response])
     analysis.results["descriptives"] = design.counts.to_dict("records")
     run: Mapping[str, Callable[[], None]] = {
@@ -148,7 +149,8 @@ def analyse_by_anova(analysis: Analysis, random: Sequence[str]) -> None:
     analysis.fit = fit
     analysis.results["anova"] = [describe_anova(own) for own in tables]
     analysis.results["checks"] = [check._asdict() for check in check_residuals(fit)]
-    analysis.notes += [note for own in tables for note in own.notes]
+    if not fit.balanced:  # that all types of tests agree is no caveat
+        analysis.notes += [note for own in tables for note in own.notes]
     families = add_comparisons(analysis, fit)
     lower = next((own.fit for own in tables if own.scope == "lower order"), None)
     if lower is not None:
@@ -217,7 +219,7 @@ def add_comparisons(analysis: Analysis, fit: LinearFit) -> list[Family]:
     if unknown:
         raise InputError(f"statistics.by: {unknown[0]} is no factor", expected=", ".join(fit.factors))
     families = list_families(fit, list_tests(results), settings.by)
-    results["means"] = list_means(fit, 1 - settings.alpha)
+    results["means"] = list_means(fit, families, 1 - settings.alpha)
     results["contrasts"] = list_contrasts(fit, families, settings, analysis.sesoi)
     results["simple_effects"] = list_simple_effects(fit, families)
     return families
@@ -238,9 +240,7 @@ def replace_missing(analysis: Analysis, lower: OlsFit, families: Sequence[Family
 
 def add_opinions(analysis: Analysis, fit: LinearFit, families: list[Family]) -> None:
     """The same contrasts by other models of the data."""
-    found = gather_opinions(
-        analysis.design, analysis.choice.method, fit, families, analysis.settings, analysis.sesoi
-    )
+    found = gather_opinions(analysis.design, analysis.choice.method, fit, families, analysis.settings, analysis.sesoi)
     analysis.others = found.contrasts
     analysis.notes += found.notes
     if found.contrasts:

@@ -91,7 +91,7 @@ def spread_answers(design: Design, factor: str) -> tuple[pd.DataFrame, list[str]
             expected="one trained model a level",
             remedy="leave seeds out, or use statistics.method=mixed, which knows that training again changes scores",
         )
-    wide = rows.pivot(index=keys, columns=factor, values=score).dropna().reset_index()
+    wide = rows.set_index([*keys, factor])[score].unstack(factor).dropna().reset_index()  # noqa: PD010 (no sums)
     models = [level for level in design.factors.get(factor, []) if level in wide]
     return wide, models, speaker
 
@@ -158,7 +158,9 @@ def compare_with_baseline(design: Design, baseline: str) -> Rows:
     for factor in named:
         inside = [name for name in design.within if name != factor]
         for key, part in rows.groupby(inside) if inside else [((), rows)]:
-            means = part.groupby([factor, unit])[score].mean().droplevel(unit) if unit else part.set_index(factor)[score]
+            means = (
+                part.groupby([factor, unit])[score].mean().droplevel(unit) if unit else part.set_index(factor)[score]
+            )
             samples = {str(level): values.to_numpy(float) for level, values in means.groupby(level=0)}
             if baseline not in samples or len(samples) < 2:
                 continue

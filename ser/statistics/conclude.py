@@ -24,14 +24,8 @@ METHODS = {
 Rows = list[dict[str, Any]]
 
 
-def conclude(analysis: Analysis, decisions: Rows, power: Mapping[str, Any] | None = None) -> list[str]:
-    """What a reader may quote: what differs, by how much, for whom it holds, what was not decided.
-
-    Args:
-        analysis: of a design.
-        decisions: one a contrast.
-        power: what the sweep could detect, see :meth:`ser.statistics.plan.Plan.describe`.
-    """
+def conclude(analysis: Analysis, decisions: Rows) -> list[str]:
+    """What a reader may quote: what differs, by how much, for whom it holds, what was not decided."""
     choice = analysis.choice
     if choice.method == "none":
         return [f"Nothing was tested: {choice.reason}."]
@@ -39,7 +33,7 @@ def conclude(analysis: Analysis, decisions: Rows, power: Mapping[str, Any] | Non
         return [f"The scores are described, not tested: {choice.reason}."]
     sentences = [*tell_terms(analysis), *tell_ranks(analysis)]
     sentences += tell_contrasts(analysis, decisions)
-    sentences += [*tell_interactions(analysis), tell_scope(analysis), *tell_power(analysis, power)]
+    sentences += [*tell_interactions(analysis), tell_scope(analysis), *tell_detectable(analysis)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -104,7 +98,9 @@ def tell_contrasts(analysis: Analysis, decisions: Rows) -> list[str]:
     if 0 < len(open_pairs) <= 2:
         sentences += [tell_contrast(row, word, analysis) for row, word in open_pairs]
     elif open_pairs:
-        sentences.append(f"{MEANINGS['inconclusive'].capitalize()} of {join_words([n['contrast'] for n, _ in open_pairs])}.")
+        sentences.append(
+            f"{MEANINGS['inconclusive'].capitalize()} of {join_words([n['contrast'] for n, _ in open_pairs])}."
+        )
     missing = [row["contrast"] for row, word in pairs if word == "not estimable"]
     return [*sentences, *([f"Not estimable without the missing conditions: {join_words(missing)}."] if missing else [])]
 
@@ -114,19 +110,20 @@ def tell_contrast(row: Mapping[str, Any], word: str, analysis: Analysis) -> str:
     sesoi = analysis.sesoi
     meaning = MEANINGS[word].format(sesoi=describe_size(sesoi, None, analysis).lstrip("+") if sesoi else "")
     if row["effect_kind"] == "odds_ratio":
-        sizes = f"odds ratio {row['effect_size']:.2f}, {name_interval(row['effect_low'], row['effect_high'], analysis)}"
+        low, high = row["effect_low"], row["effect_high"]
+        sizes = f"odds ratio {row['effect_size']:.2f}, {name_level(analysis)} {low:.2f} to {high:.2f}"
     elif row["ci_low"] is None:
         sizes = describe_size(row["estimate"], row["se"], analysis)
     else:
         size = describe_size(row["estimate"], row["se"], analysis)
         low, high = (describe_size(row[key], row["se"], analysis, False) for key in ("ci_low", "ci_high"))
-        sizes = f"{size}, {1 - analysis.settings.alpha:.0%} interval {low} to {high}"
+        sizes = f"{size}, {name_level(analysis)} {low} to {high}"
     return f"{row['factor']}, {row['contrast']}: {sizes}, adjusted {describe_p(row['p_adjusted'])}: {meaning}."
 
 
-def name_interval(low: float, high: float, analysis: Analysis) -> str:
-    """An interval of odds ratios."""
-    return f"{1 - analysis.settings.alpha:.0%} interval {low:.2f} to {high:.2f}"
+def name_level(analysis: Analysis) -> str:
+    """``95 % interval``."""
+    return f"{100 * (1 - analysis.settings.alpha):g} % interval"
 
 
 def describe_size(value: float, se: float | None, analysis: Analysis, unit: bool = True) -> str:
@@ -167,7 +164,9 @@ def tell_scope(analysis: Analysis) -> str:
     if method == "datasets":
         return "This holds for data sets like these."
     if method == "resampled":
-        return "This holds for training on parts of these data; folds share training data, and the test corrects for it."
+        return (
+            "This holds for training on parts of these data; folds share training data, and the test corrects for it."
+        )
     if design.rows == "cells":
         repeated = design.n_seeds > 1 or any(design.unit in term for term in design.random)
         return "This holds for speakers and trainings like these." if repeated else (
@@ -181,20 +180,34 @@ def tell_scope(analysis: Analysis) -> str:
     return "This holds for more rows of the same conditions, and for nothing else that the rows share."
 
 
-def tell_power(analysis: Analysis, power: Mapping[str, Any] | None) -> list[str]:
-    """The difference that so many speakers and seeds detect."""
-    design = analysis.design
-    rows = [row for row in (power or {}).get("table", []) if row["seeds"] == max(2, design.n_seeds)]
-    if not rows or rows[0]["mde"] is None:
+def tell_detectable(analysis: Analysis) -> list[str]:
+    """The least differences that such an experiment detects, a factor."""
+    found: dict[str, float] = {}
+    for row in analysis.results.get("contrasts", []):
+        if (
+            row["by"] is None
+            and row.get("mde")
+            and row["effect_kind"] == "d"
+            and row["factor"] in analysis.design.factors
+        ):
+            found[row["factor"]] = max(row["mde"], found.get(row["factor"], 0.0))
+    if not found:
         return []
-    size = describe_size(rows[0]["mde"], None, analysis).lstrip("+")
-    on = f"{rows[0]['speakers']} speakers and " if rows[0]["speakers"] else ""
-    return [f"With {on}{rows[0]['seeds']} runs a condition a difference of {size} is detected in 80 % of sweeps like it."]
+    sizes = [f"{describe_size(mde, mde, analysis).lstrip('+')} ({factor})" for factor, mde in found.items()]
+    return [
+        f"Such an experiment detects differences of {join_words(sizes)} in four of five cases, smaller ones less often."
+    ]
 
 
 def list_caveats(analysis: Analysis) -> list[str]:
     """What limits the conclusion: findings of the audit, notes of the model, variances at zero."""
-    words = [finding.words for finding in analysis.design.findings if finding.severity != "refuse"]
+    harmless = {("note", kind) for kind in ("unused", "within", "seed_label", "duplicates")}
+    if analysis.choice.method in ("paired", "datasets", "resampled"):  # which know what their rows share
+        harmless.add(("warn", "pseudo_replication"))
+    if analysis.choice.method == "mixed":  # of covariates, or of random terms only
+        harmless.add(("warn", "no_factor"))
+    findings = [own for own in analysis.design.findings if own.severity != "refuse"]
+    words = [own.words for own in findings if (own.severity, own.kind) not in harmless]
     return list(dict.fromkeys([*analysis.design.table.notes, *words, *analysis.notes]))
 
 
@@ -211,7 +224,8 @@ def describe_methods(analysis: Analysis) -> str:
         df = "Wald chi-square tests" if fit["family"] == "binomial" else "F tests with Satterthwaite degrees of freedom"
         parts.append(
             f"A {'logit ' if fit['family'] == 'binomial' else ''}mixed model, {fit['formula']}, was fitted by "
-            f"{fit['method']} (glmm {version('glmm')}) from two starts; terms were tested by Type {'I' * fit['type']} {df}."
+            f"{fit['method']} (glmm {version('glmm')}) from two starts. Terms were tested by Type {'I' * fit['type']} "
+            f"{df}."
         )
     elif results.get("anova"):
         own = results["anova"][0]
@@ -237,8 +251,8 @@ def name_comparison(results: Mapping[str, Any]) -> list[str]:
     names = {
         "paired": "Models were compared pair by pair on the same clips by exact McNemar tests with Holm's adjustment, "
         "and over speakers by bootstrap and sign flips.",
-        "ranks": "Models were ranked within data sets (Friedman, Iman–Davenport) and compared by Wilcoxon's signed-rank "
-        "tests with Holm's adjustment.",
+        "ranks": "Models were ranked within data sets (Friedman, Iman–Davenport) and compared by Wilcoxon's "
+        "signed-rank tests with Holm's adjustment.",
         "resampled": "Models were compared by the resampled t test of Nadeau and Bengio, which corrects for training "
         "data that folds share.",
     }

@@ -34,10 +34,11 @@ def decide(analysis: Analysis) -> Rows:
     flipped = {row["term"] for row in list_tests(analysis.results) if row.get("sensitive")}
     rows = []
     for row in analysis.results.get("contrasts", []):
-        disagreeing = [name for name, others in analysis.others.items() if not agrees(row, others)]
-        if row["factor"] in flipped and row["by"] is None:
-            disagreeing.append("permutation or HC3 F")
         place = {key: row[key] for key in ("factor", "contrast", "by")}
+        disagreeing = []
+        if is_below(row["p_adjusted"], analysis.settings.alpha):
+            disagreeing = [name for name, others in analysis.others.items() if not agrees(row, others)]
+            disagreeing += ["permutation or HC3 F"] if row["factor"] in flipped and row["by"] is None else []
         word = name_decision(row, disagreeing, analysis.settings.alpha, analysis.sesoi)
         rows.append({**place, "decision": word, "disagreeing": disagreeing})
     return rows

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ser.errors import InputError
 from ser.statistics.adjust import adjust_p
-from ser.statistics.anova import AnovaTable, analyse_variance
+from ser.statistics.anova import AnovaTable, analyse_variance, test_all
 from ser.statistics.design import Design
 from ser.statistics.formula import Formula, read_formula
 from ser.statistics.likelihood import tabulate_ratio_tests
@@ -143,7 +143,16 @@ def tabulate_anova(design: Design, settings: Settings, blocks: Sequence[str] = (
         alpha=settings.alpha,
     )
     alone = settings.anova_type is None and len(tables) == 1 and tables[0].fit.completeness.complete
-    return [tables[0], replace(tables[0], type=3)] if alone else tables
+    return [tables[0], repeat_as_type3(tables[0], settings.alpha)] if alone else tables
+
+
+def repeat_as_type3(table: AnovaTable, alpha: float) -> AnovaTable:
+    """Type III of a design where it agrees with Type II: HC3 tests are of its own, permutations are the same."""
+    terms = test_all(table.fit, 3, 0, alpha=alpha)
+    for row, same in zip(terms, table.terms, strict=True):
+        row["p_permutation"] = same["p_permutation"]
+        row["sensitive"] |= same["sensitive"]
+    return replace(table, type=3, terms=terms)
 
 
 def describe_anova(table: AnovaTable) -> dict[str, Any]:

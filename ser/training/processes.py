@@ -102,9 +102,10 @@ def train_together(count: int, work: Work, log_epoch: LogEpoch) -> None:
                     pipe.send((Place(rank, count, str(Path(folder) / "meeting")), packed))
             listen(dict(processes), log_epoch)
         finally:
-            for process in processes.values():
+            for pipe, process in processes.items():
                 process.kill()
-                process.wait()
+                process.communicate()  # waits, and closes its standard input
+                pipe.close()
 
 
 def start(rank: int) -> tuple[Connection, Popen]:

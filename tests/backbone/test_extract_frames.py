@@ -193,14 +193,12 @@ def test_batches_are_within_budget_and_nearly_without_padding(lengths, budget):
         assert padded - sum(sizes[digest] for digest in batch) <= PADDING * padded + 1e-6
 
 
-@pytest.mark.parametrize("corpus", ["emodb", "emovo", "ravdess"])
-def test_little_is_padding_on_real_corpora(request, corpus, root, caplog):
-    from conftest import find_corpus
+CORPORA = [pytest.param(name, marks=pytest.mark.data(name)) for name in ("emodb", "emovo", "ravdess")]
 
-    folder, reason = find_corpus(corpus)
-    if folder is None:
-        pytest.skip(reason)
-    frame = make_clips(sorted(p for p in folder.rglob("*") if p.suffix in (".wav", ".flac"))[:400])
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_little_is_padding_on_real_corpora(corpus, corpus_root, root, caplog):
+    frame = make_clips(sorted(p for p in corpus_root.rglob("*") if p.suffix in (".wav", ".flac"))[:400])
     caplog.set_level("INFO")
     fill(frame, root)
     waste = float(caplog.text.split(" % of the batches was padding")[0].rsplit(maxsplit=1)[-1])

@@ -30,6 +30,11 @@ SMALL = {
     "head=svm": ["head.grid.gamma=[scale]"],
     "head=mlp": ["head.hidden=[4]"],
 }
+#: What a choice cannot be made without.
+NEEDED = {
+    "language=ctc": ['language.pretune=["dataset=emovo"]'],
+    "language=emotion": ["language.run=some-run"],
+}
 #: The grid search is part of a head; these do it, with few inner folds.
 TUNED = {"ridge", "svm"}
 
@@ -78,8 +83,8 @@ def test_each_yaml_composes_and_makes_its_object(group, choice, small_corpora, o
     from omegaconf import OmegaConf
 
     needed = small_corpora.get(choice) if group == "dataset" else None
-    config = compose(needed or [f"{group}={choice}"])
-    assert config.choices[group] == ("cross_entropy" if choice == "auto" else choice)
+    config = compose(needed or [f"{group}={choice}", *NEEDED.get(f"{group}={choice}", [])])
+    assert config.choices[group] == ("cross_entropy" if (group, choice) == ("loss", "auto") else choice)
     resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert "hydra" not in resolved
     if group == "head":

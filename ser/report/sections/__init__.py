@@ -16,10 +16,12 @@ from ser.report.sections.headline import build_headline
 from ser.report.sections.intervals import build_intervals
 from ser.report.sections.reproduction import build_reproduction
 from ser.report.sections.runs import build_runs
+from ser.report.sections.statistics import build_statistics
 from ser.report.sections.threats import build_threats
 
 SECTIONS: tuple[Callable[[Sweep], Section | None], ...] = (
     build_headline,
+    build_statistics,
     build_intervals,
     build_configurations,
     build_dimensions,
