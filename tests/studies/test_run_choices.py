@@ -137,8 +137,8 @@ def clash(one, other):
 def cover_pairs(factors, clash, seed=0):
     """Combinations in which every pair of levels of two factors occurs; greedy.
 
-    Pairs that clash have a combination each, in which nothing else clashes if that can be; every other pair occurs where
-    nothing does.
+    Pairs that clash have a combination each, in which nothing else clashes if that can be; every other pair occurs
+    where nothing does.
     """
     draw = random.Random(seed)
     names = list(factors)
