@@ -47,7 +47,12 @@ lint: $(READY)  ## ruff: rules and format
 types: $(READY)  ## mypy on ser/
 	$(BIN)/mypy ser
 
-bench: $(READY)  ## speed, side by side with what one would use instead
+bench: $(READY)  ## speed and error rates, side by side with what one would use instead (benchmarks/README.md)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/warm_loso.py
 	$(BIN)/python benchmarks/rerun_sweep.py
+	$(if $(and $(SER_DATA),$(SER_WEIGHTS)),$(BIN)/python benchmarks/extract.py --every 8)
+	$(if $(SER_DATA),$(BIN)/python benchmarks/group_norm_mask.py)
+	$(BIN)/python benchmarks/published_anova.py
+	$(BIN)/python benchmarks/glmm_speed.py --repeats 1
+	$(BIN)/python benchmarks/type_one_error.py --replications 200 --power 0

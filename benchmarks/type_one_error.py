@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -182,14 +182,14 @@ def run_chunk(setting: Setting, seeds: Sequence[int], replications: Sequence[int
     return result
 
 
-def run_settings(settings: Sequence[Setting], replications: int, seed: int, jobs: int) -> Iterable[Result]:
-    """One result a setting, as they are ready."""
+def run_settings(settings: Mapping[int, Setting], replications: int, seed: int, jobs: int) -> Iterable[Result]:
+    """One result a setting, as they are ready; the number of a setting is part of the seed of its random numbers."""
     starts = range(0, replications, CHUNK)
     chunks = [range(start, min(start + CHUNK, replications)) for start in starts]
     with ProcessPoolExecutor(jobs) as pool:
         waiting = [
             [pool.submit(run_chunk, setting, [seed, place], chunk) for chunk in chunks]
-            for place, setting in enumerate(settings)
+            for place, setting in settings.items()
         ]
         for parts in waiting:
             result = parts[0].result()
@@ -219,12 +219,12 @@ def tabulate_errors(setting: Setting, result: Result) -> list[list[str]]:
     return rows
 
 
-def show_errors(settings: Sequence[Setting], replications: int, seed: int, jobs: int) -> bool:
+def show_errors(settings: Mapping[int, Setting], replications: int, seed: int, jobs: int) -> bool:
     """Print how often each null is rejected; whether the default route keeps to the band everywhere."""
     print(f"Share of p < {ALPHA} without any difference, {replications} sweeps a setting (Monte-Carlo standard error);")
     print(f"the default route must stay within {BAND[0]} and {BAND[1]}.\n")
     rows = []
-    for setting, result in zip(settings, run_settings(settings, replications, seed, jobs), strict=True):
+    for setting, result in zip(settings.values(), run_settings(settings, replications, seed, jobs), strict=True):
         rows += tabulate_errors(setting, result)
         print(
             f"{setting.name}: {'; '.join(f'{row[1]} {row[2]}' for row in rows if row[0] == setting.name)}", flush=True
@@ -238,9 +238,9 @@ def show_power(base: Setting, replications: int, seed: int, jobs: int) -> None:
     """Print how often differences are found by their size."""
     print(f"\nPower: share of p < {ALPHA} by size of the difference; {base.name}, {base.runs} runs a condition,")
     print(f"{replications} sweeps each. Only an analysis that keeps its level above has a power to read.\n")
-    settings = [replace(base, shift=shift) for shift in SHIFTS]
+    settings = {place: replace(base, shift=shift) for place, shift in enumerate(SHIFTS)}
     rows = []
-    for setting, result in zip(settings, run_settings(settings, replications, seed + 1, jobs), strict=True):
+    for setting, result in zip(settings.values(), run_settings(settings, replications, seed + 1, jobs), strict=True):
         shares = [count_rejections(result.p[name][setting.factors[0]])[0] for name in METHODS]
         rows.append(
             [f"{setting.shift:.1f}", f"{100 * find_difference(setting):.1f}", *(f"{one:.3f}" for one in shares)]
@@ -264,7 +264,7 @@ def main() -> int:
     began = time.perf_counter()
     kept = True
     if options.replications:
-        settings = [setting for setting in SETTINGS if options.only in setting.name]
+        settings = {place: setting for place, setting in enumerate(SETTINGS) if options.only in setting.name}
         kept = show_errors(settings, options.replications, options.random_seed, options.jobs)
     if options.power:
         show_power(SETTINGS[1], options.power, options.random_seed, options.jobs)
