@@ -159,6 +159,8 @@ def read_scores(path: Path, score: Sequence[str], roles: Roles) -> tuple[Table, 
                 f"{path}: some rows lack a score, and nothing names the rows", remedy="add a column such as dataset"
             )
         runs = runs.assign(row=runs.groupby("model").cumcount())
+    if runs["score"].isin((0, 1)).all():  # answers: the other columns say to which clip, and are not compared
+        table = replace(table, factors=("model",))
     return replace(table, runs=runs), Roles((), roles.random, roles.within)
 
 

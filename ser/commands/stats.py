@@ -13,8 +13,14 @@ TEXT = ("statistics.formula", "table", "sweep")
 
 def main(arguments: Sequence[str]) -> int:
     """Run the stage; see ``conf/stats.yaml``. A bare ``plan`` is short for ``action=plan``."""
-    words = [f"action={item}" if item in ("plan", "analyse") else quote(item) for item in arguments]
-    return launch("stats", stats, words)
+    return launch("stats", stats, [complete(item) for item in arguments])
+
+
+def complete(argument: str) -> str:
+    """An override as Hydra takes it: names of one's own contrasts are additions, text is in quotes."""
+    if argument in ("plan", "analyse"):
+        return f"action={argument}"
+    return f"++{argument}" if argument.startswith("statistics.contrasts") else quote(argument)
 
 
 def quote(argument: str) -> str:

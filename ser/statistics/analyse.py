@@ -8,9 +8,10 @@ from typing import Any
 
 from ser.errors import InputError
 from ser.statistics.checks import check_normality, check_residuals
-from ser.statistics.choose import Choice, check_method, choose_method
+from ser.statistics.choose import DATASETS, Choice, check_method, choose_method, find_shared
 from ser.statistics.cluster import ClusterFit, fit_cluster, fit_gee, tabulate_tests
 from ser.statistics.comparisons import (
+    MODEL,
     Found,
     compare_clips,
     compare_folds,
@@ -22,22 +23,26 @@ from ser.statistics.design import Design
 from ser.statistics.families import Family, list_contrasts, list_families, list_means, list_simple_effects
 from ser.statistics.figures.fitted import add_residuals
 from ser.statistics.fitting import (
-    choose_observations,
+    FitFailed,
     describe_anova,
     describe_model,
     fit_model,
-    list_terms,
+    fit_shares,
     list_tests,
-    read_terms,
     tabulate_anova,
 )
+from ser.statistics.formula import read_formula
 from ser.statistics.linear import LinearFit
+from ser.statistics.observations import choose_observations, list_terms
 from ser.statistics.ols import OlsFit
 from ser.statistics.opinions import gather_opinions
 from ser.statistics.roles import FOLDS
 from ser.statistics.settings import CLUSTER, Settings, find_sesoi
 
 __all__ = ["Analysis", "analyse", "fit_model"]
+
+#: Rows beyond the conditions that an analysis of variance of a table needs at least.
+FEW_ROWS = 5
 
 Rows = list[dict[str, Any]]
 
@@ -101,7 +106,7 @@ def choose(design: Design, settings: Settings, random: Sequence[str] = ()) -> Ch
     Raises:
         InputError: a method that the rows do not bear, or that contradicts the formula.
     """
-    formula, method = read_terms(settings), settings.method
+    formula, method = read_formula(settings.formula) if settings.formula else None, settings.method
     if formula:
         implied = "mixed" if formula.random else "anova"
         if method not in ("auto", implied):
@@ -115,22 +120,39 @@ def choose(design: Design, settings: Settings, random: Sequence[str] = ()) -> Ch
         if method != CLUSTER:
             check_method(design, method)
         return Choice(method, f"statistics.method={method} asks for it")
-    if design.refused or (not random and not has_models(design)):
-        return choose_method(design)
-    return choose_for_table(design, random)
-
-
-def choose_for_table(design: Design, random: Sequence[str]) -> Choice:
-    """The method where a user named random terms, or one column of scores a model."""
-    if random:
+    if random and not design.refused:
         return Choice("mixed", f"random=[{','.join(random)}] names what rows share")
+    if has_models(design) and not design.refused:
+        return choose_for_models(design)
+    choice = choose_method(design)
+    return choose_for_rows(design) if choice.method == "describe" and bears_anova(design) else choice
+
+
+def choose_for_models(design: Design) -> Choice:
+    """The method where every model has a column of scores, and rows are clips, folds or data sets."""
     names = {str(name).lower() for name in design.frame}
     if design.frame[design.response].isin((0, 1)).all():
         return Choice("paired", "right and wrong answers of models to the same clips: pair by pair")
     if names & set(FOLDS):
         words = "scores of folds without predictions: folds share training data, so the resampled t test is corrected"
         return Choice("resampled", words)
+    sets = max((len(levels) for name, levels in design.factors.items() if name != MODEL), default=0)
+    if sets >= DATASETS:
+        return Choice("datasets", f"one score a model on {sets} data sets: ranks within data sets")
     return choose_method(design)
+
+
+def bears_anova(design: Design) -> bool:
+    """Whether a table of independent rows leaves enough of them to tell chance, however few some condition has."""
+    known = int((design.counts["n_rows"] > 0).sum())
+    independent = design.rows == "table" and not design.random and not design.within and not find_shared(design)
+    return bool(design.factors) and independent and len(design.frame) - known >= FEW_ROWS
+
+
+def choose_for_rows(design: Design) -> Choice:
+    """Analysis of variance of few rows a condition."""
+    fewest = int(design.counts["n_rows"].min())
+    return Choice("anova", f"every row is independent, though some condition has {fewest}: analysis of variance")
 
 
 # ---- one method each
@@ -159,8 +181,15 @@ def analyse_by_anova(analysis: Analysis, random: Sequence[str]) -> None:
 
 
 def analyse_by_model(analysis: Analysis) -> None:
-    """A mixed model on rows that share units, speakers or blocks."""
-    fit = fit_model(analysis.design, analysis.settings)
+    """A mixed model on rows that share units, speakers or blocks; a linear one where a logit model has no fit."""
+    design, settings = analysis.design, analysis.settings
+    try:
+        fit = fit_model(design, settings)
+    except FitFailed as error:
+        if not settings.binomial or settings.formula:
+            raise
+        fit = fit_shares(design, settings)
+        analysis.notes.append(f"logit model: {str(error).partition(chr(10))[0]}; a linear model of shares stands in")
     analysis.fit = fit
     analysis.results["mixed"] = describe_model(fit, analysis.settings.anova_type or 2)
     analysis.notes += analysis.results["mixed"]["notes"]

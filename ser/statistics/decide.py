@@ -31,6 +31,7 @@ def decide(analysis: Analysis) -> Rows:
     of the same sign with p < .10. ``sensitive``: a second opinion disagrees. ``small``: different, but by less than
     matters. ``equivalent``: the 90 % interval lies within what does not matter. ``inconclusive``: none of these.
     """
+    lost = not (analysis.results.get("mixed") or {"converged": True})["converged"]
     flipped = {row["term"] for row in list_tests(analysis.results) if row.get("sensitive")}
     rows = []
     for row in analysis.results.get("contrasts", []):
@@ -40,6 +41,7 @@ def decide(analysis: Analysis) -> Rows:
             disagreeing = [name for name, others in analysis.others.items() if not agrees(row, others)]
             disagreeing += ["permutation or HC3 F"] if row["factor"] in flipped and row["by"] is None else []
         word = name_decision(row, disagreeing, analysis.settings.alpha, analysis.sesoi)
+        word = "inconclusive" if lost else word  # a model that did not converge decides nothing
         rows.append({**place, "decision": word, "disagreeing": disagreeing})
     return rows
 

@@ -1,10 +1,9 @@
-"""The models of a design: which rows, which terms, fitted and described as ``statistics.json`` has them."""
+"""The models of a design, fitted and described as ``statistics.json`` has them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,97 +13,21 @@ from ser.errors import InputError
 from ser.statistics.adjust import adjust_p
 from ser.statistics.anova import AnovaTable, analyse_variance, test_all
 from ser.statistics.design import Design
-from ser.statistics.formula import Formula, read_formula
+from ser.statistics.formula import read_formula
 from ser.statistics.likelihood import tabulate_ratio_tests
 from ser.statistics.linear import LinearFit, tabulate_terms
 from ser.statistics.mixed import MixedFit, fit_formula, fit_mixed
+from ser.statistics.observations import Observations, choose_observations, find_order, list_terms
 from ser.statistics.settings import Settings
 
 #: Rows up to which likelihood-ratio tests refit a mixed model.
 MOST_REFITS = 5000
-#: Of a sweep with up to so many factors all interactions are in the model; of a table always, for its user named them.
-MOST_CROSSED = 3
-#: Speakers whose numbers of clips differ by more than this factor weigh by them.
-UNEVEN = 3.0
-#: A share times its trials may be off a whole number by so much, as far as printed digits go.
-ROUNDED = 0.1
 
 Rows = list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Observations:
-    """What a model is fitted to: the rows, their score, and the columns of its trials or weights."""
-
-    frame: pd.DataFrame
-    response: str
-    trials: str | None = None
-    weights: str | None = None
-    random: tuple[tuple[str, ...], ...] = ()
-
-
-# ---- rows and terms
-
-
-def choose_observations(design: Design, settings: Settings) -> Observations:
-    """The rows of a model: those of the design, their counts for a logit model, or single answers.
-
-    Raises:
-        InputError: a logit model of scores that are no counts.
-    """
-    frame, response, random = design.frame, design.response, design.random
-    if design.rows == "table":
-        known = frame if settings.trials is None else count_correct(frame, response, settings.trials)
-        return Observations(known, response, settings.trials, None, random)
-    if settings.rows == "clips":
-        answers = design.table.predictions
-        if "correct" not in answers:
-            raise InputError("statistics.rows=clips: no predictions of emotions are left")
-        return Observations(answers, "correct", None, None, (*random, ("utterance",)))
-    if settings.binomial:
-        if not {"n", "n_correct"} <= set(frame):
-            raise InputError(
-                "statistics.family=binomial: scores of whole runs are no counts",
-                expected="statistics.rows=cells or clips, with predictions of emotions",
-            )
-        return Observations(frame, "n_correct", "n", None, random)
-    uneven = design.rows == "cells" and frame["n"].max() > UNEVEN * frame["n"].min()
-    return Observations(frame, response, None, "n" if uneven else None, random)
-
-
-def count_correct(frame: pd.DataFrame, response: str, trials: str) -> pd.DataFrame:
-    """The rows with counts for the response: shares of trials are multiplied out.
-
-    Raises:
-        InputError: no such column, or shares that are no shares of these trials.
-    """
-    if trials not in frame:
-        raise InputError(f"statistics.trials={trials}: no such column", expected=", ".join(map(str, frame.columns)))
-    scores = frame[response].to_numpy(dtype=float)
-    if np.nanmax(scores) > 1 or (scores == np.round(scores)).all():
-        return frame
-    counts = scores * frame[trials].to_numpy(dtype=float)
-    if (np.abs(counts - np.round(counts)) > ROUNDED).any():
-        raise InputError(
-            f"{response} is neither a count nor a share of {trials}",
-            expected=f"whole numbers up to {trials}, or shares that times {trials} are whole numbers",
-        )
-    return frame.assign(**{response: np.round(counts)})
-
-
-def find_order(design: Design, settings: Settings) -> int | None:
-    """Highest order of interactions: the user's, all where these are few and rows repeat; None: by the rows."""
-    if settings.interactions is not None:
-        return min(settings.interactions, len(design.factors))
-    few = len(design.factors) <= MOST_CROSSED or design.rows == "table"
-    repeated = int((design.counts["n_rows"] > 0).sum()) < len(design.frame)
-    return len(design.factors) if few and repeated else None
-
-
-def list_terms(design: Design, settings: Settings) -> list[tuple[str, ...]]:
-    """Terms of a mixed model: all interactions up to :func:`find_order`, pairs where that leaves it open."""
-    highest = find_order(design, settings) or 2
-    return [term for size in range(1, highest + 1) for term in combinations(design.factors, size)]
+class FitFailed(InputError):
+    """The engine found no fit at all."""
 
 
 # ---- analysis of variance
@@ -184,9 +107,44 @@ def fit_model(design: Design, settings: Settings) -> MixedFit:
     """The mixed model that the design implies, or the user's formula.
 
     Raises:
+        FitFailed: the engine found none, as in logit models of conditions without any error.
         InputError: no groups of rows are known, or a model that the rows do not bear.
     """
+    try:
+        return fit_observations(design, settings, choose_observations(design, settings))
+    except (ValueError, ArithmeticError) as error:
+        words = name_separated(design, settings) or f"the engine stopped ({error})"
+        raise FitFailed(f"no model could be fitted: {words}", remedy="fewer random terms or interactions") from error
+
+
+def name_separated(design: Design, settings: Settings) -> str:
+    """Conditions in which all answers are alike, so that a logit model has no finite estimate; "" for none."""
     own = choose_observations(design, settings)
+    if not settings.binomial or not design.factors:
+        return ""
+    trials = 1.0 if own.trials is None else own.frame[own.trials]
+    shares = (own.frame[own.response] / trials).groupby([own.frame[name].astype(str) for name in design.factors]).mean()
+    alike = [key if isinstance(key, tuple) else (key,) for key, share in shares.items() if share in (0.0, 1.0)]
+    return f"all answers are alike in {', '.join(' '.join(key) for key in alike)} (separation)" if alike else ""
+
+
+def fit_shares(design: Design, settings: Settings) -> MixedFit:
+    """The linear model of shares that stands beside a logit model of answers or counts, and in for it where it fails.
+
+    Raises:
+        InputError: the user's own formula, which names counts.
+    """
+    own = choose_observations(design, settings)
+    if settings.formula:
+        raise InputError("the formula is of a logit model")
+    if own.trials:
+        shares = own.frame[own.response].to_numpy(float) / own.frame[own.trials].to_numpy(float)
+        own = replace(own, frame=own.frame.assign(**{own.response: shares}), trials=None, weights=own.trials)
+    return fit_observations(design, replace(settings, family="gaussian", trials=None), own)
+
+
+def fit_observations(design: Design, settings: Settings, own: Observations) -> MixedFit:
+    """The mixed model of these rows."""
     family = "binomial" if settings.binomial else "gaussian"
     if settings.formula:
         return fit_formula(own.frame, settings.formula, factors=list(design.factors), family=family, trials=own.trials)
@@ -277,8 +235,3 @@ def summarise_fit(fit: LinearFit, kind: int) -> dict[str, Any]:
         tests, kind, _ = test_model(fit, kind)
         return {"formula": fit.formula, "type": kind, "converged": fit.converged, "tests": tests}
     return {"formula": fit.formula, "type": 2, "tests": tabulate_terms(fit, 2)}
-
-
-def read_terms(settings: Settings) -> Formula | None:
-    """The user's formula, taken apart."""
-    return read_formula(settings.formula) if settings.formula else None

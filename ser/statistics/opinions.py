@@ -5,7 +5,7 @@ A conclusion that they do not share is called sensitive. None of them replaces t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations
@@ -19,7 +19,7 @@ from ser.statistics.bootstrap import bootstrap_two_way
 from ser.statistics.choose import choose_method
 from ser.statistics.design import Design, describe_design
 from ser.statistics.families import Family, Rows, list_contrasts
-from ser.statistics.fitting import fit_model, summarise_fit, tabulate_anova
+from ser.statistics.fitting import fit_model, fit_shares, summarise_fit, tabulate_anova
 from ser.statistics.linear import LinearFit
 from ser.statistics.ols import OlsFit
 from ser.statistics.settings import Settings
@@ -53,11 +53,12 @@ def gather_opinions(
     """
     found = Opinions()
     own = replace(settings, contrasts={}, formula=None)
-    models: Mapping[str, Callable[[], LinearFit]] = {}
+    models: dict[str, Callable[[], LinearFit]] = {}
     if method == "anova" and isinstance(fit, OlsFit):
         models = list_run_opinions(design, fit)
-    elif method == "mixed" and design.rows == "cells" and not settings.formula:
-        models = list_cell_opinions(design, own)
+    elif method == "mixed" and not settings.formula:
+        models = list_cell_opinions(design, own) if design.rows == "cells" else {}
+        models |= {"shares": partial(fit_shares, design, own)} if fit.link == "logit" else {}
     for name, make in models.items():
         try:
             other = make()
