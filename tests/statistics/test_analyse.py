@@ -1,7 +1,7 @@
 """`ser stats table=…` against R's answers, for every kind of data set among the references."""
 
 import pytest
-from reference_tools import close, read_data, read_expected
+from reference_tools import close, find_folder, read_data, read_expected
 from stage_tools import (
     analyse_reference,
     check_anova,
@@ -284,3 +284,53 @@ def test_every_t_has_the_sign_of_its_difference(tmp_path):
             one, two = row["contrast"].split(" - ")
             assert one < two and row["estimate"] == pytest.approx(means["arch", one] - means["arch", two])
             assert abs(row["hedges_g"]) < abs(row["effect_size"])
+
+
+# ---- at the edge
+
+
+def test_a_logit_model_without_a_fit_gives_way_to_a_linear_one(tmp_path):
+    table = read_data("utterances")
+    table.loc[table["arch"] == "hubert", "correct"] = 1
+    table.to_csv(tmp_path / "separated.csv", index=False)
+    roles = ("response=correct", "factors=[arch,pft]", "random=[speaker,run]", "statistics.family=binomial")
+    found = run_stats(tmp_path / "out", f"table={tmp_path / 'separated.csv'}", *roles)
+    assert found["mixed"]["family"] == "gaussian" and found["mixed"]["converged"]
+    assert any("all answers are alike in hubert ital" in words for words in found["caveats"])
+
+
+def test_a_table_with_few_rows_in_some_condition_is_still_analysed(tmp_path):
+    table = read_data("runs_unbalanced")
+    few = table.groupby(["arch", "pft", "aug"]).head(2).drop(columns="seed")
+    few.to_csv(tmp_path / "few.csv", index=False)
+    found = run_stats(tmp_path / "out", f"table={tmp_path / 'few.csv'}", "response=uar", "factors=[arch,pft,aug]")
+    assert found["method"] == {
+        "method": "anova",
+        "reason": "every row is independent, though some condition has 2: analysis of variance",
+    }
+    one = table.groupby(["arch", "pft", "aug"]).head(1).drop(columns="seed")
+    one.to_csv(tmp_path / "few.csv", index=False)
+    found = run_stats(tmp_path / "one", f"table={tmp_path / 'few.csv'}", "response=uar", "factors=[arch,pft,aug]")
+    assert found["method"]["method"] == "describe"
+
+
+def test_a_data_set_that_a_model_lacks_is_left_out_of_the_ranks(tmp_path):
+    table = read_data("many_datasets")
+    table.loc[3, "cnn"] = None
+    table.to_csv(tmp_path / "gap.csv", index=False)
+    found = run_stats(tmp_path / "out", f"table={tmp_path / 'gap.csv'}", "score=[cnn,hubert,wavlm]")
+    assert found["ranks"]["n_datasets"] == 11
+    assert "1 of 12 rows are left out, because some model has no score there" in found["caveats"]
+
+
+def test_answers_as_rows_get_the_random_terms_they_imply(tmp_path, capsys):
+    roles = ("response=correct", "factors=[arch,pft]")
+    found = analyse_reference(tmp_path, "utterances", *roles)
+    groups = [row["group"] for row in found["mixed"]["random"]]
+    assert groups[:4] == ["speaker", "speaker:arch", "speaker:pft", "speaker:arch:pft"] and "run" in groups
+    path = f"table={find_folder('data', 'utterances.csv')}"
+    out = f"hydra.run.dir={tmp_path / 'out'}"
+    assert "not independent" in refuse_stats(capsys, path, *roles, "statistics.method=anova", out)
+    split = f"table={find_folder('data', 'runs_split_plot.csv')}"
+    within = refuse_stats(capsys, split, "response=uar", "factors=[arch,test_set]", "statistics.method=anova", out)
+    assert "test_set varies within run" in within
