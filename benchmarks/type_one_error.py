@@ -54,6 +54,7 @@ SETTINGS = (
     Setting("leave one of 10 speakers out", by_fold=0.15, folds=10),
     Setting("5 folds of 2 speakers", run=0.0, by_fold=0.15, folds=5),
     Setting("test corpora of 10 and 6 speakers", (10, 6), by_corpus=0.10),
+    Setting("5 folds, models of a seed alike", by_fold=0.10, folds=5),
 )
 SHIFTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 #: A hidden state by number (0: what enters the first block, -1: the last), or a learned softmax mix of all of them.
 Layer = int | Literal["mix"]
+
+
+class Tokens(NamedTuple):
+    """Frame ``i`` of a network is centred at ``first + i * step`` s from the first sample."""
+
+    first: float
+    step: float
 
 
 class Functionals(Protocol):
@@ -61,11 +68,16 @@ class FrameNetwork(Protocol):
         depth: number L of its hidden states.
         front_end: modules that turn the waveform into frames; fine-tuning leaves them frozen unless told otherwise.
         blocks: its trunk from bottom to top.
+        tokens: when its frames are centred.
     """
 
     rate: int
     dim: int
     depth: int
+
+    @property
+    def tokens(self) -> Tokens:
+        """See above."""
 
     @property
     def front_end(self) -> Sequence[nn.Module]:

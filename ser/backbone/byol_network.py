@@ -9,6 +9,7 @@ to the head. Every stage honours the clips' lengths, so what a clip yields does 
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ser.backbone.base import Tokens
 from ser.backbone.checkpoint import check, make_random
 from ser.backbone.masked import MaskedBatchNorm2d, make_mask
 from ser.backbone.mel_cnn import mask_time
+from ser.backbone.spectrogram import SpectrogramGrid, find_centres
 from ser.backbone.weights import hash_parameters
 from ser.errors import InputError
 
@@ -44,10 +47,14 @@ class Encoder(nn.Module):
     Attributes:
         dim: size D of its frames.
         shortest: fewest frames of the spectrogram from which it makes one frame.
+        centre: frame of the spectrogram on which its first one is centred.
+        stride: frames of the spectrogram from one to the next.
     """
 
     dim: int
     shortest: int
+    centre: float
+    stride: int
 
     @property
     def front_end(self) -> list[nn.Module]:
@@ -138,7 +145,8 @@ class AudioNTT(Encoder):
     def __init__(self, mels: int = 64, dim: int = 512, channels: int = 64) -> None:
         super().__init__()
         self.dim = dim
-        self.shortest = 2**self.stages
+        self.shortest = self.stride = 2**self.stages
+        self.centre = (self.stride - 1) / 2  # pooling without padding: frames come from groups, not from centres
         layers: list[nn.Module] = []
         for inputs in (1, channels, channels):
             layers += [
@@ -196,6 +204,17 @@ class BYOLNetwork(nn.Module):
         self.shortest = (encoder.shortest - 1) * mel.hop  # samples
 
     @property
+    def tokens(self) -> Tokens:
+        """When its frames are centred."""
+        return Tokens(*(frames * self.mel.hop / self.rate for frames in (self.encoder.centre, self.encoder.stride)))
+
+    @property
+    def grid(self) -> SpectrogramGrid:
+        """Where the cells of its spectrograms lie."""
+        silence = (math.log(EPSILON) - self.mel.mean) / self.mel.std
+        return SpectrogramGrid(self.mel.hop / self.rate, find_centres(self.mel.spectrogram), silence)
+
+    @property
     def front_end(self) -> list[nn.Module]:
         """Convolutions below the trunk."""
         return self.encoder.front_end
@@ -207,17 +226,29 @@ class BYOLNetwork(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
         """Waveforms [B, T] and lengths [B] in samples to [[B, F, D]] and lengths [B] in frames."""
-        own = waveforms * make_mask(lengths, waveforms.shape[1])
-        lengths = lengths.clamp(min=self.shortest)
-        waveforms = functional.pad(own, (0, int(lengths.max()) - own.shape[1]))  # cuts needless padding off, too
+        waveforms, lengths = self.prepare(waveforms, lengths)
         if self.training or waveforms.device.type != "cpu":  # batch normalisation in training needs the whole batch
-            frames, lengths = self.encoder(*self.mel(waveforms, lengths))
-            return [frames], lengths
+            return self.listen(*self.mel(waveforms, lengths))
         clips = max(1, AT_ONCE // waveforms.shape[1])
         groups = zip(waveforms.split(clips), lengths.split(clips), strict=True)
         parts = [self.encoder(*self.mel(*group)) for group in groups]
         frames, lengths = (torch.cat(part) for part in zip(*parts, strict=True))
         return [frames], lengths
+
+    def prepare(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Clips with zeros beyond their ends, and long enough for one frame."""
+        own = waveforms * make_mask(lengths, waveforms.shape[1])
+        lengths = lengths.clamp(min=self.shortest)
+        return functional.pad(own, (0, int(lengths.max()) - own.shape[1])), lengths  # cuts needless padding off, too
+
+    def look(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveforms [B, T] and lengths [B] in samples to spectrograms [B, M, F] and lengths [B] in frames."""
+        return self.mel(*self.prepare(waveforms, lengths))
+
+    def listen(self, mel: Tensor, frames: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Spectrograms [B, M, F] with lengths [B] to the one hidden state and its lengths."""
+        hidden, lengths = self.encoder(mel, frames)
+        return [hidden], lengths
 
 
 def load_byol(backbone: BYOL, create: Callable[..., Encoder]) -> BYOLNetwork:

@@ -164,6 +164,8 @@ class CvT(Encoder):
     kernels = (7, 3, 3)
     strides = (4, 2, 2)
     shortest = 1
+    centre = 0.0
+    stride = 16
 
     def __init__(
         self,

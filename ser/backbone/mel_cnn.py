@@ -7,6 +7,7 @@ yields does not depend on its batch. ReLU and addition are modules, so that rele
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ser.backbone.base import Tokens
 from ser.backbone.masked import MaskedBatchNorm2d, make_mask
+from ser.backbone.spectrogram import SpectrogramGrid, find_centres
 from ser.errors import InputError
 
 
@@ -130,6 +133,16 @@ class MelNetwork(nn.Module):
         self.block2 = Block(2 * width, 4 * width, 2)
 
     @property
+    def grid(self) -> SpectrogramGrid:
+        """Where the cells of its spectrograms lie."""
+        return SpectrogramGrid(self.mel.hop / self.rate, find_centres(self.mel.spectrogram), 10 * math.log10(1e-10))
+
+    @property
+    def tokens(self) -> Tokens:
+        """Three steps halve the number of frames, each centred on every second one of those before."""
+        return Tokens(0.0, 8 * self.mel.hop / self.rate)
+
+    @property
     def front_end(self) -> Sequence[nn.Module]:
         """None: the spectrogram has no weights."""
         return ()
@@ -141,9 +154,17 @@ class MelNetwork(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
         """Waveforms [B, T] at :attr:`rate` with lengths [B] in samples to frames [B, F, dim] with lengths [B]."""
-        mel, frames = self.mel(waveforms, lengths)
+        mel, frames = self.look(waveforms, lengths)
         if self.spec_augment is not None:
             mel = self.spec_augment(mel, frames)
+        return self.listen(mel, frames)
+
+    def look(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveforms [B, T] and lengths [B] in samples to spectrograms [B, M, F] and lengths [B] in frames."""
+        return self.mel(waveforms, lengths)
+
+    def listen(self, mel: Tensor, frames: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Spectrograms [B, M, F] with lengths [B] to the one hidden state and its lengths."""
         x = mel.unsqueeze(1)
         x = self.norm0(x, mask_time(frames, x))
         x, frames = self.conv1(x), halve(frames)

@@ -15,6 +15,7 @@ transformers itself lets padding into clips, in places that differ by family:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from transformers import Data2VecAudioModel, HubertModel, PreTrainedModel, Wav2V
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
+from ser.backbone.base import Tokens
 from ser.backbone.checkpoint import log_parameters, make_config, make_model
 from ser.backbone.masked import make_mask
 
@@ -106,6 +108,11 @@ class SpeechNetwork(nn.Module):
         for module in model.modules():
             if isinstance(module, WavLMAttention):
                 module.__class__ = GatedAttention
+
+    @property
+    def tokens(self) -> Tokens:
+        """Centres of what each frame's convolutions see."""
+        return Tokens((self.field - 1) / 2 / self.rate, math.prod(self.model.config.conv_stride) / self.rate)
 
     @property
     def front_end(self) -> Sequence[nn.Module]:

@@ -13,8 +13,10 @@ from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from ser.backbone.base import Tokens
 from ser.backbone.checkpoint import log_parameters, make_config, make_model
 from ser.backbone.masked import make_mask
+from ser.backbone.spectrogram import SpectrogramGrid, weigh_centres
 from ser.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,6 +116,16 @@ class WhisperNetwork(nn.Module):
         self.window = int(encoder.config.max_source_positions) * 2 * mel.hop
 
     @property
+    def tokens(self) -> Tokens:
+        """One frame for two of the spectrogram."""
+        return Tokens(0.0, 2 * self.mel.hop / self.rate)
+
+    @property
+    def grid(self) -> SpectrogramGrid:
+        """Where the cells of its spectrograms lie; silence differs by clip, whose loudest point sets the floor."""
+        return SpectrogramGrid(self.mel.hop / self.rate, weigh_centres(self.mel.filters.T, self.rate), -1.5)
+
+    @property
     def front_end(self) -> Sequence[nn.Module]:
         """The convolutions over the spectrogram."""
         return self.encoder.conv1, self.encoder.conv2
@@ -139,6 +151,27 @@ class WhisperNetwork(nn.Module):
         if len(counts) < len(windows):
             return join(hidden, frames, counts)
         return [x[:, : int(frames.max())] for x in hidden], frames
+
+    def look(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveforms [B, T] and lengths [B] in samples to spectrograms [B, M, F] and lengths [B] in frames.
+
+        Raises:
+            InputError: a clip of more than one window.
+        """
+        windows, sizes, counts = self.cut(waveforms, lengths)
+        if len(counts) < len(windows):
+            raise InputError(
+                f"a clip of {int(lengths.max()) / self.rate:.1f} s has no single spectrogram in Whisper",
+                expected=f"at most {self.window / self.rate:.0f} s",
+                remedy="cut long clips with audio/duration",
+            )
+        frames = self.mel.count(sizes)
+        mel = self.mel(self.extend(windows))
+        return (mel, torch.full_like(frames, mel.shape[-1])) if self.whole else (mel[..., : int(frames.max())], frames)
+
+    def listen(self, mel: Tensor, frames: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Spectrograms [B, M, F] with lengths [B] to hidden states and their lengths."""
+        return self.transform(mel, frames), halve(frames)
 
     def cut(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Clips to windows [N, T], zero beyond each clip, with sizes [N] in samples; and how many each clip has [B]."""

@@ -20,9 +20,9 @@ CONDITION = "_condition"
 def estimate_components(design: Design) -> Components:
     """Components of a design's scores, whatever the factors: what varies within each combination of them.
 
-    From cells by REML with speaker, speaker x condition and trained model; from runs by what is left within conditions.
-    What is said of a run holds for a whole one, the mean over the models of its folds. Where
-    ``split.seed`` and ``seed`` both vary, what they contribute to ``run`` is told apart.
+    From cells by REML with speaker, speaker x condition, trained model and (where it has several) their run; from runs
+    by what is left within conditions. What is said of a run holds for a whole one, the mean over the models of its
+    folds. Where ``split.seed`` and ``seed`` both vary, what they contribute to ``run`` is told apart.
 
     Raises:
         InputError: nothing was repeated, so that nothing can be told of chance.
@@ -41,38 +41,46 @@ def _from_cells(design: Design, frame: pd.DataFrame, both: bool) -> Components:
     crossed = [name for name in design.factors if frame.groupby(design.speaker)[name].nunique().max() > 1]
     reaction = "_reacting"
     frame = frame.assign(**{reaction: _join(frame, crossed)})
-    unit = design.unit if any(design.unit in term for term in design.random) else ""
+    units = list_units(design)
     cells = frame[[design.speaker, reaction]].drop_duplicates()
     random: list[tuple[str, ...]] = [(design.speaker,)]
     notes: list[str] = []
     apart = bool(crossed) and len(cells) < len(frame)
     if apart:
         random.append((design.speaker, reaction))
-    if unit:
-        random.append((unit,))
-    else:
+    random += [(unit,) for unit in units]
+    if not units:
         notes.append("one run a condition: what training again would change is not known and taken as 0")
-    if both and unit:
+    elif units == ["model"] and _count(frame, "run_id", "model") > 1:
+        notes.append("one run a condition: only what tells the models of its folds apart counts as training again")
+    if both and units:
         random.append(("split.seed", CONDITION))
     fit = fit_mixed(frame, design.response, factors, random)
     found = _list_spreads(fit)
-    trained, split = found.get(unit, 0.0), found.get(f"split.seed:{CONDITION}", 0.0)
+    split = found.get(f"split.seed:{CONDITION}", 0.0)
+    # A run is scored by the models of all its folds, and a speaker of a corpus that none of them trained on by each.
+    single = found.get("model", 0.0) / np.sqrt(_count(frame, "run_id", "model"))
+    trained = float(np.hypot(found.get("run_id", 0.0), single))
     reacting, rest = found.get(f"{design.speaker}:{reaction}", 0.0), found["residual"]
     if crossed and not apart:
         reacting, rest = rest, 0.0
         notes.append("one score a speaker and condition: all that differs counts as the speakers' reaction")
     notes += fit.notes
-    # A run is scored by the models of all its folds, and a speaker of a corpus that none of them trained on by each.
-    trained /= np.sqrt(_count(frame, "run_id", "model")) if unit == "model" else 1
     rest /= np.sqrt(_count(frame, ["run_id", design.speaker], "model")) if design.rows == "cells" else 1
     return Components(
         run=float(np.hypot(trained, split)),
         speaker=found.get(design.speaker, 0.0),
         speaker_condition=reacting,
         residual=rest,
-        **_name_parts(frame, trained, split, both and bool(unit)),
+        **_name_parts(frame, trained, split, both and bool(units)),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def list_units(design: Design) -> list[str]:
+    """Columns of what was trained that have a random term: single models, whole runs, or both."""
+    named = {name for term in design.random for name in term}
+    return [name for name in dict.fromkeys((design.unit, "run_id")) if name in named]
 
 
 def _from_runs(design: Design, frame: pd.DataFrame, both: bool) -> Components:

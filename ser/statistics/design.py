@@ -225,7 +225,8 @@ def _assign_roles(
         unit, seed = "model" if several else "run_id", "seed" if "seed" in frame else ""
         varying = find_within(frame, "run_id", factors)
         blocks = find_blocks(frame, factors, table.replicates)
-        implied = list_random(frame, factors, [unit, *blocks], speaker, unit)
+        # Models of one run are trained from one seed on overlapping data, so that the run has a term beside its models.
+        implied = list_random(frame, factors, [unit, "run_id", *blocks], speaker, unit)
     repeats = count_repeats(frame, factors, "run_id" if kind != "table" else unit, seed)
     counts = count_combinations(frame, factors, score, unit, speaker, seed)
     return Design(

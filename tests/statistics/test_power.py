@@ -1,8 +1,11 @@
 """Minimal detectable effects, power by simulation, and what sweeps tell of their own chance."""
 
 import json
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from reference_tools import close, read_expected
 from scipy import stats
@@ -12,9 +15,13 @@ from ser.errors import InputError
 from ser.statistics import power
 from ser.statistics.components import estimate_components
 from ser.statistics.design import describe_design
+from ser.statistics.fitting import fit_model
+from ser.statistics.means import contrast_pairs
 from ser.statistics.plan import make_plan
 from ser.statistics.power import Components
-from ser.statistics.tables import read_runs
+from ser.statistics.settings import Settings
+from ser.statistics.sources import Job, Source
+from ser.statistics.tables import read_runs, tabulate_source
 
 #: Points: run 1.5, speaker x condition 4, and 40 clips a speaker of which four in five are recognised.
 SEEN = Components(run=1.5, speaker_condition=4.0, residual=6.4)
@@ -178,6 +185,63 @@ def test_split_and_initialisation_are_told_apart(tmp_path):
         assert abs(found.split - planted) < 0.02, rows
         assert abs(found.initialisation - 0.03) < 0.02, rows
         assert np.isclose(found.run, np.hypot(found.split, found.initialisation))
+
+
+def make_folds(seeds, speakers=10, folds=5):
+    """A design of two heads by k-fold: every run has a model a fold, every model is tested on some speakers."""
+    answers = pd.DataFrame({"speaker": [f"{one:02d}" for one in range(speakers)], "true": "joy", "predicted": "joy"})
+    answers = answers.assign(
+        evaluation="test", clip=answers["speaker"], fold=[str(one % folds) for one in range(speakers)]
+    )
+    jobs = [
+        Job(number, "finished", run_id=f"{head}{seed}", values={"head": head, "seed": str(seed)},
+            metrics={"test/uar": number / 1000}, load=lambda: answers)
+        for number, (head, seed) in enumerate(product("ab", range(seeds)))
+    ]  # fmt: skip
+    return describe_design(tabulate_source(Source("folds", tuple(jobs), ("head", "seed"))), rows="cells")
+
+
+def draw_scores(design, spreads, rng):
+    """Scores of a design from planted standard deviations of groups and of single cells."""
+    scores = 0.6 + rng.normal(0, spreads["residual"], len(design.frame))
+    for group, spread in spreads.items():
+        if group != "residual":
+            codes = design.frame.groupby(group.split(":")).ngroup()
+            scores = scores + rng.normal(0, spread, codes.max() + 1)[codes]
+    return replace(design, frame=design.frame.assign(**{design.response: scores}))
+
+
+def test_models_of_a_run_and_whole_runs_are_told_apart():
+    """By k-fold a run is scored by several models, so that what tells them apart counts by its mean."""
+    planted = {"run_id": 0.15, "model": 0.10, "speaker": 0.05, "speaker:head": 0.04, "residual": 0.06}
+    design = make_folds(seeds=40)
+    assert design.random == (("speaker",), ("speaker", "head"), ("model",), ("run_id",))
+    found = estimate_components(draw_scores(design, planted, np.random.default_rng(1)))
+    assert abs(found.run - np.hypot(0.15, 0.10 / np.sqrt(5))) < 0.02
+    assert abs(found.speaker_condition - 0.04) < 0.02 and abs(found.residual - 0.06) < 0.005
+    assert found.initialisation == found.run and not found.notes
+    alone = estimate_components(draw_scores(design, {**planted, "run_id": 0.0}, np.random.default_rng(1)))
+    assert abs(alone.run - 0.10 / np.sqrt(5)) < 0.02
+
+
+def test_what_folds_detect_is_what_their_model_says():
+    planted = {"run_id": 0.05, "model": 0.10, "speaker": 0.05, "speaker:head": 0.08, "residual": 0.06}
+    design = draw_scores(make_folds(seeds=5), planted, np.random.default_rng(2))
+    (row,) = contrast_pairs(fit_model(design, Settings()), "head")
+    se, df = power.plan_contrast(estimate_components(design), 10, 5)
+    assert np.isclose(se, row["se"], rtol=1e-2) and np.isclose(
+        power.find_mde(se, df), power.find_mde(row["se"], row["df"]), rtol=3e-2
+    )
+
+
+def test_one_run_a_condition_by_folds_tells_only_its_models_apart():
+    design = make_folds(seeds=1)
+    assert ("model",) in design.random and ("run_id",) not in design.random
+    spreads = {"model": 0.10, "speaker": 0.05, "residual": 0.03}
+    found = estimate_components(draw_scores(design, spreads, np.random.default_rng(3)))
+    assert abs(found.run - 0.10 / np.sqrt(5)) < 0.03 and any(
+        "models of its folds apart" in note for note in found.notes
+    )
 
 
 def test_one_run_a_condition_tells_nothing_of_training_again(tmp_path):
