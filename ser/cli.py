@@ -17,6 +17,7 @@ COMMANDS = {
     "data": ("ser.commands.data", "corpora: list, check a copy, explore it, fetch it"),
     "list": ("ser.commands.list", "the choices of a config group: ser list backbone"),
     "pretune": ("ser.commands.pretune", "teach a backbone a language from transcribed speech, for language=ctc"),
+    "explain": ("ser.commands.explain", "why a finished run decides as it does, and how far that can be believed"),
     "stats": ("ser.commands.stats", "statistics of a sweep or of any table; ser stats plan: of a next sweep"),
     "ui": ("ser.commands.ui", "MLflow's own pages on this project's runs, on 127.0.0.1"),
     "doctor": ("ser.commands.doctor", "check the installation; --fix mends what can be mended"),

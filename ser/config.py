@@ -76,7 +76,7 @@ def complete(
         load_choice: composes one choice of a group.
         overrides: those that the configuration was composed with.
     """
-    if config.get("run"):
+    if config.get("run") and "dataset" in config:
         from ser.extend import compose_extension
 
         return compose_extension(config, overrides)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,7 @@ class Recipe:
         select_training: training rows to the rows that train, some of them perhaps repeatedly.
         copies: augmented copies of all clips; those of training rows train as well.
         augmentation: varies what a trained backbone hears; frozen ones have copies instead.
+        shuffle: a seed; the training part's labels are permuted.
     """
 
     head: Head
@@ -62,6 +63,7 @@ class Recipe:
     select_training: Callable[[np.ndarray], np.ndarray]
     copies: Sequence[Part] = ()
     augmentation: Augmentation | None = None
+    shuffle: int | None = None
 
 
 def run_fold(
@@ -91,6 +93,8 @@ def run_fold(
     validation = trained.take(fold.validation) if len(fold.validation) else None
     rows = recipe.select_training(fold.train)
     train = join_parts([part.take(rows) for part in (trained, *recipe.copies)])
+    if recipe.shuffle is not None:
+        train = shuffle_labels(train, recipe.shuffle)
     model = fit_model(recipe, train, validation, workspace)
     test = predict_part(recipe, model, tested.take(fold.test), fold)
     test.to_parquet(folder / TEST, index=False)
@@ -98,6 +102,13 @@ def run_fold(
         predict_part(recipe, model, validation, fold).to_parquet(folder / VALIDATION, index=False)
     write_json(folder / DONE, {"fold": fold.name})
     return read_fold(folder)
+
+
+def shuffle_labels(part: Part, seed: int) -> Part:
+    """A part whose clips have each other's emotions, or targets: all that a model can learn of them is by heart."""
+    order = np.random.default_rng(seed).permutation(len(part))
+    frame = part.frame.assign(emotion=part.frame["emotion"].to_numpy()[order])
+    return replace(part, frame=frame, targets=None if part.targets is None else part.targets[order])
 
 
 def fit_model(recipe: Recipe, train: Part, validation: Part | None, workspace: Workspace) -> Model:

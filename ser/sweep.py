@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -115,12 +115,25 @@ class SweepCallback(Callback):
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Sum the sweep up; raises JobsFailed if a job failed, or the summing up did."""
         try:
-            failed = finish_sweep(config)
+            failed = finish_sweep(config, self.sum_up)
         except Exception as error:
             log.exception("all jobs have ended, but summing up the sweep failed")
             raise JobsFailed(1) from error
         if failed:
             raise JobsFailed(1)
+
+    def sum_up(self, folder: Path, record: Mapping[str, Any], config: DictConfig) -> None:
+        """Print the jobs' table, test what varied, write the report."""
+        if record["search"]:
+            print_search(folder)
+        else:
+            print_table(folder, record)
+        if config.get("statistics") and not record["search"]:
+            test_sweep(folder, config)
+        if config.report:
+            from ser.report import write_report  # draws with matplotlib, which nothing else here needs
+
+            sys.stdout.write(f"report: {write_report(folder)}\n")
 
 
 def begin_sweep(config: DictConfig) -> None:
@@ -154,23 +167,14 @@ def begin_sweep(config: DictConfig) -> None:
     write_json(folder / SWEEP, record)
 
 
-def finish_sweep(config: DictConfig) -> int:
-    """Gather the jobs, print their table, write the report, end the parent run; returns how many did not finish."""
+def finish_sweep(config: DictConfig, sum_up: Callable[[Path, Mapping[str, Any], DictConfig], None]) -> int:
+    """Gather the jobs, sum them up, end the parent run; returns how many did not finish."""
     folder = Path(config.hydra.sweep.dir)
     jobs = gather_jobs(folder)
     record = {**read_json(folder / SWEEP), "finished": now(), "jobs": jobs}
     write_json(folder / SWEEP, record)
     failed = sum(job["state"] not in DONE for job in jobs)
-    if record["search"]:
-        print_search(folder)
-    else:
-        print_table(folder, record)
-    if config.get("statistics") and not record["search"]:
-        test_sweep(folder, config)
-    if config.report:
-        from ser.report import write_report  # draws with matplotlib, which nothing else here needs
-
-        sys.stdout.write(f"report: {write_report(folder)}\n")
+    sum_up(folder, record, config)
     if record.get("parent_run_id"):
         close_parent(instantiate(config.tracking), record["parent_run_id"], folder, jobs)
     if failed:

@@ -112,6 +112,22 @@ def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | No
     """
     folder = Path(folder).absolute()
     choices = Choices.build(config)
+    if config.explainer:
+        from ser.explain import check_choices  # which itself takes up finished runs, that is, imports this module
+
+        check_choices(config, choices)
+    outcome = train_and_score(config, choices, folder, labels, parent)
+    if config.explainer:
+        from ser.explain import explain_outcome
+
+        explain_outcome(config, folder, outcome.key)
+    return outcome
+
+
+def train_and_score(
+    config: DictConfig, choices: Choices, folder: Path, labels: Mapping[str, str] | None, parent: str
+) -> Outcome:
+    """Train and evaluate with choices that go together."""
     corpus = read_corpora(config, choices.preparation, choices.trunk.backbone.rate)
     check_columns(corpus, config.metrics.by)
     split = divide(config, corpus, needs_validation(config, choices.head))
@@ -174,6 +190,7 @@ def evaluate(
         copies=gather_copies(config, choices, corpus, split),
         augmentation=choices.augmentation,
         select_training=lambda rows: repeat_rare(corpus.manifest.frame, rows, config.data.oversample, config.seed),
+        shuffle=config.data.shuffle_labels,
     )
     folds = [run_fold(recipe, trained, tested, fold, folder, run.log_metrics) for fold in split.folds]
     evaluations = complete_evaluations(corpus, [fold.test for fold in folds], run.run_id, key)

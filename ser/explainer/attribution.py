@@ -81,12 +81,12 @@ class Attribution:
     def describe(self) -> dict[str, object]:
         """For ``explanation.json``."""
         record = {name: getattr(self, name) for name in ("clip", "method", "valid", "target", "true", "score")}
-        span = [float(self.times[0]), float(self.times[-1])]
         return {
             **record,
             "prediction": self.predicted,
             "correct": self.correct,
-            "times": {"first": span[0], "last": span[1], "step": self.step, "count": len(self.times)},
+            "times": [round(float(time), 5) for time in self.times],
+            "step": self.step,
             "bands": 0 if self.freqs is None else len(self.freqs),
             "baseline": self.baseline,
             "delta": self.delta,
@@ -108,7 +108,7 @@ def save_attributions(attributions: Sequence[Attribution], path: Path) -> None:
             arrays[f"{one.clip}|freqs"] = one.freqs
         arrays |= {f"{one.clip}|{name}": array for name, array in one.extras.items()}
     temporary = path.with_name(path.name + ".tmp.npz")
-    np.savez_compressed(temporary, **arrays)
+    np.savez_compressed(temporary, allow_pickle=False, **arrays)
     temporary.replace(path)
 
 
@@ -130,17 +130,15 @@ def load_attributions(records: Sequence[Mapping[str, object]], path: Path) -> li
 
 
 def _read_record(record: Mapping[str, object], arrays: dict[str, np.ndarray]) -> Attribution:
-    times, cost = record["times"], record["cost"]
-    assert isinstance(times, dict) and isinstance(cost, dict)
-    reasons = record["reasons"]
-    assert isinstance(reasons, list)
+    cost, reasons = record["cost"], record["reasons"]
+    assert isinstance(cost, dict) and isinstance(reasons, list)
     named = {name: record[name] for name in ("clip", "method", "target", "true", "score", "baseline", "delta")}
     return Attribution(
         **named,  # type: ignore[arg-type]
         values=arrays.pop("values"),
         times=arrays.pop("times"),
         freqs=arrays.pop("freqs", None),
-        step=float(times["step"]),
+        step=float(str(record["step"])),
         predicted=str(record["prediction"]),
         reasons=tuple(reasons),
         cost=Cost(**cost),

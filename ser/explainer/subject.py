@@ -14,12 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ser.audio.prepare import Preparation
 from ser.backbone.base import Tokens
 from ser.backbone.spectrogram import SpectrogramGrid, SpectrogramNetwork
 from ser.errors import InputError
 from ser.explainer.base import Grid
 from ser.head.data import Predictions
+from ser.head.emotion_network import Shape
 from ser.head.end_to_end import FromSpectrogram, FromWaveform
+from ser.head.network import FittedNetwork, NetworkHead
+from ser.head.trunk import Trunk
 from ser.model import TrainedModel
 
 #: Cells of explanations of waveforms, in s: relevance of samples is summed over them.
@@ -152,6 +156,14 @@ def make_subject(model: TrainedModel) -> Subject:
     network = FromSpectrogram(whole) if spectral else FromWaveform(whole)
     device = next(whole.parameters()).device
     return Subject(model.emotions, model.rate, network, trunk=whole.backbone, device=device)
+
+
+def make_untrained(trunk: Trunk, head: Any) -> Subject:
+    """What a trunk and a head would become, with random weights above the backbone's: enough to check an explainer."""
+    if not (trunk.backbone.frames and isinstance(head, NetworkHead)):
+        return Subject(("a", "b"), trunk.backbone.rate, ask=lambda waveforms: np.zeros((len(waveforms), 2)))
+    fitted = FittedNetwork(head.build(2, Shape("audio", ()), trunk), ("a", "b"), Shape("audio", ()), 1)
+    return make_subject(TrainedModel("untrained", trunk, Preparation(), fitted, "cpu"))
 
 
 def ask_model(model: TrainedModel, waveforms: np.ndarray) -> np.ndarray:

@@ -66,6 +66,13 @@ def run_engine(
         )
 
 
+def has_slopes(problem: Problem, fixed: np.ndarray) -> bool:
+    """Whether the fixed columns hold all covariates whose slopes are random, so that the engine takes the model."""
+    slopes = {slope for term in problem.random for slope in term.slopes}
+    values = [problem.table[slope].to_numpy(dtype=float) for slope in slopes]
+    return all(any(np.array_equal(column, value) for column in fixed.T) for value in values)
+
+
 def _find_column(problem: Problem, fixed: np.ndarray, slope: str) -> str:
     """Name of the fixed column that holds a covariate: the engine takes random slopes of nothing else."""
     values = problem.table[slope].to_numpy(dtype=float)

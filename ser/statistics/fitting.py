@@ -147,7 +147,14 @@ def fit_observations(design: Design, settings: Settings, own: Observations) -> M
     """The mixed model of these rows."""
     family = "binomial" if settings.binomial else "gaussian"
     if settings.formula:
-        return fit_formula(own.frame, settings.formula, factors=list(design.factors), family=family, trials=own.trials)
+        return fit_formula(
+            own.frame,
+            settings.formula,
+            factors=list(design.factors),
+            family=family,
+            reml=settings.reml,
+            trials=own.trials,
+        )
     if not own.random:
         raise InputError(
             "statistics.method=mixed: no groups of rows are known",
@@ -162,6 +169,7 @@ def fit_observations(design: Design, settings: Settings, own: Observations) -> M
         terms=list_terms(design, settings),
         weights=own.weights,
         family=family,
+        reml=settings.reml,
         trials=own.trials,
     )
 

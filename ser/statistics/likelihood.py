@@ -9,7 +9,8 @@ import numpy as np
 from scipy import stats
 
 from ser.errors import InputError
-from ser.statistics.engine import find_loglik, run_engine
+from ser.statistics.dense import find_dense_loglik
+from ser.statistics.engine import find_loglik, has_slopes, run_engine
 from ser.statistics.linear import name_term
 from ser.statistics.matrix import find_basis
 from ser.statistics.mixed import MixedFit
@@ -37,7 +38,8 @@ def tabulate_ratio_tests(fit: MixedFit, terms: Sequence[str] | None = None, kind
     refits a term. Rows of term, df, chi2, p, loglik, loglik_reduced, converged.
 
     Raises:
-        InputError: a covariate whose slopes are random as well; Type III in a design with empty cells.
+        InputError: a covariate whose slopes are random as well, in a logit model or a large table; Type III in a design
+            with empty cells.
     """
     if kind == 3 and not fit.is_estimable(np.eye(len(fit.beta))):
         raise InputError("Type III tests need every combination of levels to be observed", remedy="use Type II")
@@ -47,8 +49,13 @@ def tabulate_ratio_tests(fit: MixedFit, terms: Sequence[str] | None = None, kind
     def find_end(places: list[int]) -> tuple[float, int, bool]:
         if tuple(places) not in known:
             basis = find_basis(problem.matrix.coded[:, places])
-            engine = run_engine(problem, problem.matrix.coded[:, places] @ basis)
-            known[tuple(places)] = (find_loglik(problem, engine, 0.0), basis.shape[1], bool(engine.converged))
+            fixed = problem.matrix.coded[:, places] @ basis
+            if has_slopes(problem, fixed):
+                engine = run_engine(problem, fixed)
+                known[tuple(places)] = (find_loglik(problem, engine, 0.0), basis.shape[1], bool(engine.converged))
+            else:
+                loglik, ended = find_dense_loglik(problem, fixed)
+                known[tuple(places)] = (loglik, basis.shape[1], ended)
         return known[tuple(places)]
 
     rows: list[dict[str, object]] = []

@@ -107,7 +107,10 @@ def tabulate_plan(
     for people in speakers:
         for repeats in seeds:
             se, df = plan_contrast(components, people, repeats)
-            row = {"speakers": people, "seeds": repeats, "se": se, "df": df, "mde": find_mde(se, df, alpha, power)}
+            # Over seeds only it is a t test of two groups, whose power is known exactly.
+            exact = people == 0
+            mde = components.run * find_mde_t(repeats, power, alpha=alpha) if exact else find_mde(se, df, alpha, power)
+            row = {"speakers": people, "seeds": repeats, "se": se, "df": df, "mde": mde}
             if effect is not None:
                 found = simulate_power(components, people, repeats, effect, alpha, draws)
                 row |= {"power": found, "enough": found >= power}

@@ -29,6 +29,7 @@ class Settings:
         family: ``gaussian``, ``binomial`` for answers and counts, or ``auto``: binomial for counts of ``trials`` and
             for clips.
         anova_type: 2 or 3; ``None``: Type II, of an analysis of variance III beside it.
+        reml: fit Gaussian mixed models by REML; by ML otherwise.
         formula: of the model, in place of the one that the design implies; with random terms a mixed model.
         trials: column with the number of trials of grouped counts.
         test_share: share of the data in the test parts of random splits; ``None``: one over the number of folds.
@@ -51,6 +52,7 @@ class Settings:
     rows: str = "auto"
     family: str = "auto"
     anova_type: int | None = None
+    reml: bool = True
     formula: str | None = None
     trials: str | None = None
     test_share: float | None = None

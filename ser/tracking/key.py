@@ -18,6 +18,11 @@ WITHOUT_EFFECT = (
     "tracking",
     "hparams_search",
     "statistics",
+    "explainer",  # explanations are runs of their own
+    "explain",
+    "explain_eval",
+    "cue_link",
+    "meter",
     "resume",
     "report",
     "metrics",

@@ -5,6 +5,7 @@ from reference_tools import close, find_folder, read_data, read_expected
 from stage_tools import (
     analyse_reference,
     check_anova,
+    check_answers,
     check_block,
     check_checks,
     check_model,
@@ -49,6 +50,16 @@ def test_an_analysis_of_variance_is_that_of_r(tmp_path, data, response, factors)
     check_checks(found, expected)
     for block in expected["emm"]:
         check_block(found, block, OLS)
+
+
+@pytest.mark.parametrize(("adjust", "name"), [("holm", "holm"), ("bh", "fdr"), ("sidak", "sidak"), ("none", "none")])
+def test_other_adjustments_are_those_of_r(tmp_path, adjust, name):
+    expected = read_expected("runs_unbalanced_anova")
+    roles = ("response=uar", "factors=[arch,pft,aug]")
+    found = analyse_reference(tmp_path, "runs_unbalanced", *roles, adjust=adjust, by="[arch]")
+    for block in expected["emm"]:
+        check_block(found, block, OLS, name)
+    assert {row["adjust"] for row in found["contrasts"]} == {adjust}
 
 
 @pytest.mark.parametrize("kind", [2, 3])
@@ -153,6 +164,25 @@ def test_a_linear_mixed_model_is_that_of_r(tmp_path, data, name, arguments, sett
         check_tests(three["mixed"], expected)
     for block in expected["emm"]:
         check_block(found, block["satterthwaite"], LMM)
+    for want in expected["lrt_ml"][:1]:  # the others drop random terms
+        rows = [row for row in found["mixed"]["ratio_tests"] if close(row["chi2"], want["chisq"], 1e-3, 1e-4)]
+        assert rows and rows[0]["df"] == want["df"] and close(rows[0]["loglik_reduced"], want["loglik0"], 0, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "arguments"),
+    [
+        ("runs_split_plot", "runs_split_plot_lmm",
+         ["response=uar", "factors=[arch,pft,test_set]", "random=[seed,run]"]),
+        ("utterances_singular", "utterances_singular_lmm",
+         ["response=correct", "factors=[arch]", "random=[speaker,utterance,run]"]),
+        ("sleepstudy", "sleepstudy_slopes_lmm", ["statistics.formula=Reaction ~ Days + (Days | Subject)"]),
+    ],
+)  # fmt: skip
+def test_a_model_may_be_fitted_by_ml(tmp_path, data, name, arguments):
+    found = analyse_reference(tmp_path, data, *arguments, reml="false")
+    assert found["mixed"]["method"] == "ML"
+    check_model(found["mixed"], read_expected(name), "ml")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +212,7 @@ def test_a_logit_mixed_model_is_that_of_r(tmp_path, data, name, arguments, setti
     term = "arch:pft" if "arch:pft" in ratio else next(iter(ratio))
     assert not first or close(ratio[term]["chi2"], first[0]["chisq"], 1e-3, 1e-3)
     assert all(row["effect_kind"] == "odds_ratio" for row in found["contrasts"])
+    check_answers(found, expected)
 
 
 def test_counts_may_be_given_as_shares_of_their_trials(tmp_path, capsys):
@@ -191,6 +222,8 @@ def test_counts_may_be_given_as_shares_of_their_trials(tmp_path, capsys):
     roles = (f"table={tmp_path / 'shares.csv'}", "response=share", "factors=[period]", "random=[herd]")
     found = run_stats(tmp_path / "out", *roles, "statistics.trials=size")
     check_model(found["mixed"], read_expected("cbpp_glmm"), "laplace")
+    own = (roles[0], "factors=[period]", "statistics.formula=share ~ period + (1 | herd)", "statistics.trials=size")
+    check_model(run_stats(tmp_path / "own", *own)["mixed"], read_expected("cbpp_glmm"), "laplace")
     table.assign(share=table["share"] / 3).to_csv(tmp_path / "shares.csv", index=False)
     assert "neither a count nor a share of size" in refuse_stats(capsys, *roles, "statistics.trials=size")
 
@@ -198,10 +231,23 @@ def test_counts_may_be_given_as_shares_of_their_trials(tmp_path, capsys):
 def test_clusters_are_those_of_clubsandwich(tmp_path):
     expected = read_expected("utterances_cluster")
     roles = ("response=correct", "factors=[arch,pft]", "random=[speaker]")
-    plain, logit, gee = analyse_reference(tmp_path, "utterances", *roles, method="cluster")["cluster"]
+    found = analyse_reference(tmp_path, "utterances", *roles, method="cluster", anova_type=3, by="[arch,pft]")
+    plain, logit, gee = found["cluster"]
     for row, want in zip(plain["fixed"], expected["lpm"]["cr2"], strict=True):
         names = (("estimate", "beta"), ("se", "SE"), ("df", "df"), ("stat", "t"), ("p", "p"))
         assert all(close(row[own], want[other], 1e-7) for own, other in names), (row, want)
+    # R's treatment coding tests a factor at the first level of the other, which is a simple effect here.
+    effects = {(row["term"], *row["by"].values()): row for row in found["simple_effects"]}
+    tests = {row["term"]: row for row in plain["tests"]}
+    wanted = expected["lpm"]["cr2_htz"]
+    for name, row in (
+        ("arch", effects["arch", "ital"]),
+        ("pft", effects["pft", "hubert"]),
+        ("arch:pft", tests["arch:pft"]),
+    ):
+        assert all(
+            close(row[own], wanted[name][other], 1e-6) for own, other in (("F", "F"), ("df_denom", "df2"), ("p", "p"))
+        )
     assert [plain["correction"], logit["link"], gee["correction"]] == ["CR2", "logit", "CR0"]
     for row in gee["fixed"]:
         assert close(row["se"], expected["gee_independence"]["se_robust"][row["term"]], 1e-6)

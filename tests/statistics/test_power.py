@@ -58,6 +58,8 @@ def test_seeds_alone_detect_multiples_of_their_own_spread():
     se, df = power.plan_contrast(Components(run=1.0), 0, 5)
     assert np.isclose(se, np.sqrt(0.4)) and df == 8
     assert np.isclose(power.simulate_power(Components(run=2.0), 0, 5, 4.0), power.power_t(5, 2.0))
+    table = power.tabulate_plan(Components(run=2.0), [0], [5], effect=4.0)
+    assert close(table["mde"][0] / 2, read_expected("multiplicity_power")["t_two_sample"]["mde_n5"], 1e-4)
 
 
 def test_clips_make_the_residual():

@@ -21,6 +21,8 @@ class Stream(IntEnum):
     FRICATION = 7
     CHANNEL = 8
     BACKGROUND = 9
+    SPAN = 10
+    SHORTCUT = 11
 
 
 def open_stream(stream: Stream, key: Sequence[int]) -> np.random.Generator:

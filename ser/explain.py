@@ -1,0 +1,241 @@
+"""The stage ``ser explain``: why a finished run decides as it does, and how far its explanations can be believed.
+
+Each clip is explained by the model that was tested on it. What comes out is a run of its own below the explained one,
+or below its sweep: attributions, their scores, the cues they rest on.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from ser.errors import InputError
+from ser.explainer.attribution import Attribution, save_attributions
+from ser.explainer.clip import Clip
+from ser.explainer.pick import ClipChoice
+from ser.finished import FinishedRun
+from ser.results import owns, read_json, write_json
+from ser.tracking.key import flatten, hash_run
+from ser.tracking.tracker import Tracker
+from ser.train import Choices, get_state, hold
+
+if TYPE_CHECKING:
+    from ser.explainer.base import Explainer
+    from ser.explainer.subject import Subject
+
+log = logging.getLogger(__name__)
+
+#: Groups of the configuration that say what is explained, how, and how that is judged.
+GROUPS = ("explainer", "explain", "explain_eval", "cue_link", "meter")
+#: Files of an explanation.
+RECORDS, MAPS, METRICS, SCORES = "explanation.json", "attributions.npz", "metrics.json", "scores.parquet"
+RUN, CONFIG = "run.json", "config.yaml"
+#: Where a run has its own.
+FOLDER = "explanation"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an explanation: ``finished`` now, or ``skipped`` because it had finished before."""
+
+    state: str
+    run_id: str
+    key: str
+    metrics: dict[str, float | None]
+
+
+def explain(
+    config: DictConfig, folder: Path | str, labels: Mapping[str, str] | None = None, parent: str = ""
+) -> Outcome:
+    """Explain the run that a configuration (``conf/explain.yaml``) names, into a folder.
+
+    Args:
+        config: composed from ``conf/explain.yaml``.
+        folder: the explanation's directory.
+        labels: what tells it from its neighbours in a sweep (override → value); they become its name.
+        parent: MLflow run of the sweep; by default the explained run.
+
+    Raises:
+        InputError: no such run, an explainer that cannot explain such a model, clips that were not tested.
+    """
+    if not config.run:
+        raise InputError("run: which run is to be explained?", expected="run=<id, key or directory of a finished run>")
+    return explain_run(config, FinishedRun.open(str(config.run), config), Path(folder), labels or {}, parent)
+
+
+def explain_run(
+    config: DictConfig, finished: FinishedRun, folder: Path, labels: Mapping[str, str], parent: str
+) -> Outcome:
+    """The same for a run that was opened already."""
+    explainer, folder = instantiate(config.explainer), folder.absolute()
+    if not explainer:
+        raise InputError("explainer=none: nothing to do", remedy="`ser list explainer` shows what there is")
+    chosen = choose_clips(config, finished)
+    settings = OmegaConf.to_container(OmegaConf.masked_copy(config, list(GROUPS)), resolve=True)
+    assert isinstance(settings, dict)
+    key = hash_run({str(k): v for k, v in settings.items()}, finished.origin.key, hash_clips(chosen))
+    tracker: Tracker = finished.choices.tracker
+    with hold(Path(config.paths.cache) / "locks" / f"{key}.lock"):
+        known = tracker.find(key) if config.resume else None
+        if known is not None and get_state(known) == "finished" and copy_folder(known.data.tags, key, folder):
+            log.info("this explanation finished before, as MLflow run %s", known.info.run_id)
+            return Outcome("skipped", known.info.run_id, key, read_json(folder / METRICS))
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_json(folder / RUN, {"key": key, "state": "running"})
+        run = tracker.start(
+            name_explanation(config, finished, labels),
+            params={**config.choices, **flatten({str(k): v for k, v in settings.items()}), "run": finished.origin.key},
+            tags=make_tags(finished, key, folder, parent, labels),
+            resume=known if get_state(known) == "running" else None,
+        )
+        try:
+            metrics = write_explanation(config, finished, explainer, chosen, folder)
+            OmegaConf.save(OmegaConf.create({**settings, "run": finished.origin.key}), folder / CONFIG)
+            write_json(folder / RUN, {"key": key, "run_id": run.run_id, "state": "finished"})
+            run.log_metrics(metrics)
+            run.log_folder(folder)
+        except Exception:
+            run.end("failed")
+            raise
+        run.end("finished")
+    return Outcome("finished", run.run_id, key, metrics)
+
+
+def check_choices(config: DictConfig, choices: Choices) -> None:
+    """Refuse an explainer that cannot explain what ``ser train`` is about to train.
+
+    Raises:
+        InputError: with the reason.
+    """
+    from ser.explainer.subject import make_untrained
+
+    instantiate(config.explainer).check(make_untrained(choices.trunk, choices.head))
+
+
+def explain_outcome(config: DictConfig, folder: Path, key: str) -> Outcome:
+    """Explain the run that ``ser train`` has just made, or found, into a folder beside its results."""
+    return explain_run(config, FinishedRun.open(key, config), folder / FOLDER, {}, "")
+
+
+def write_explanation(
+    config: DictConfig, finished: FinishedRun, explainer: Explainer, chosen: pd.DataFrame, folder: Path
+) -> dict[str, float | None]:
+    """Explain, score, link to cues, and write what was found; returns the metrics."""
+    from ser.explainer.attribute import explain_clips
+    from ser.explainer.subject import make_subject
+
+    began, method = time.perf_counter(), str(config.choices.explainer)
+    subjects = {fold: make_subject(finished.load_model(fold)) for fold in chosen["fold"].unique()}
+    for subject in subjects.values():
+        explainer.check(subject)
+    found: list[Attribution] = []
+    for fold, rows in chosen.groupby("fold", sort=False):
+        clips = hear_clips(finished, subjects[fold], rows, str(config.explain["class"]))
+        own = explain_clips(subjects[fold], explainer, clips, method, config.explain.gate, config.explain.max_batch)
+        found += own
+    save_attributions(found, folder / MAPS)
+    write_json(folder / RECORDS, [one.describe() for one in found])
+    metrics: dict[str, float | None] = {
+        "explain/clips": float(len(found)),
+        "explain/valid": sum(one.valid for one in found) / len(found),
+        "explain/seconds_per_clip": sum(one.cost.seconds for one in found) / len(found),
+        "seconds": time.perf_counter() - began,
+    }
+    write_json(folder / METRICS, metrics)
+    return metrics
+
+
+def choose_clips(config: DictConfig, finished: FinishedRun) -> pd.DataFrame:
+    """Predictions to explain, with the clips' places in their files."""
+    own = {name: value for name, value in config.explain.items() if name in ClipChoice.__dataclass_fields__}
+    size = config.explain_eval.get("clips") or len(finished.tested)
+    return ClipChoice(**own).pick(finished.tested, int(size))
+
+
+def hear_clips(finished: FinishedRun, subject: Subject, rows: pd.DataFrame, target: str) -> list[Clip]:
+    """Clips as a model hears them.
+
+    Args:
+        finished: the run.
+        subject: the model.
+        rows: predictions.
+        target: whose margin is explained: ``predicted``, ``true`` or an emotion.
+
+    Raises:
+        InputError: an emotion that the model does not know.
+    """
+    import torch
+
+    clips = []
+    for row in rows.to_dict("records"):
+        emotion = row[target] if target in ("predicted", "true") else target
+        if emotion not in subject.emotions:
+            raise InputError(
+                f"explain.class={target}: the model that was tested on {row['clip']} does not know {emotion}",
+                expected=", ".join(("predicted", "true", *subject.emotions)),
+            )
+        place = (None if pd.isna(row.get(edge)) else float(row[edge]) for edge in ("start", "end"))
+        heard = finished.corpus.preparation.prepare(row["path"], subject.rate, *place)
+        clips.append(
+            Clip(
+                clip=row["clip"],
+                dataset=row["dataset"],
+                speaker=row["speaker"],
+                true=row["true"],
+                predicted=row["predicted"],
+                inputs=subject.encode(torch.from_numpy(heard.waveform)[None]),
+                classes=torch.tensor([subject.emotions.index(emotion)], device=subject.device),
+                waveform=heard.waveform,
+                offset=heard.offset,
+                row=row,
+            )
+        )
+    return clips
+
+
+def name_explanation(config: DictConfig, finished: FinishedRun, labels: Mapping[str, str]) -> str:
+    """What varied; alone, the method and the run."""
+    varied = " ".join(f"{name}={value}" for name, value in labels.items())
+    return varied or f"{config.choices.explainer} of {finished.origin.key}"
+
+
+def make_tags(finished: FinishedRun, key: str, folder: Path, parent: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """MLflow tags that identify an explanation and tie it to the run that it explains."""
+    tags = {
+        "ser.key": key,
+        "ser.kind": "explanation",
+        "ser.explains": finished.origin.run_id,
+        "ser.run_dir": str(folder),
+        "mlflow.parentRunId": parent or finished.origin.run_id,
+    }
+    if labels:
+        tags["ser.varied"] = " ".join(f"{name}={value}" for name, value in labels.items())
+    return tags
+
+
+def hash_clips(rows: pd.DataFrame) -> str:
+    """Identity of the clips that are explained."""
+    names: Sequence[Any] = rows[["dataset", "clip"]].agg("/".join, axis=1).sort_values().tolist()
+    return blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
+
+
+def copy_folder(tags: Mapping[str, str], key: str, folder: Path) -> bool:
+    """Bring the results of an explanation that finished before into a folder; False where they are gone."""
+    source = Path(tags.get("ser.run_dir", ""))
+    if not owns(source, key):
+        return False
+    if source.resolve() != folder.resolve():
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(source, folder)
+    return True

@@ -1,0 +1,65 @@
+"""Which scores an explanation gets: what they are called, which way is better, what is no better than chance.
+
+A part behind a slash tells variants of one score apart (``insertion_deletion/noise``); a name without one is the score
+that stands for all of them in the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Fills whose mean is the headline; silence is out of distribution and changes what normalisation sees.
+HEADLINE_FILLS = ("noise", "mean_spec", "interp")
+#: Null explainers, and the oracle.
+RANDOM, BEST = "random", "best"
+NULLS = (RANDOM, "energy", "vad", "untrained")
+#: Of the mean absolute correlation of maps before and after randomisation; above, a map does not depend on the model.
+SANE = 0.2
+#: Maps of two classes that correlate so do not tell classes apart.
+IDENTICAL = 0.999
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the table.
+
+    Attributes:
+        name: as in the scores.
+        title: as figures call it.
+        better: 1 where more is better, -1 where less is, 0 where it is neither.
+        limit: largest mean that passes, of sanity checks.
+    """
+
+    name: str
+    title: str
+    better: int
+    limit: float | None = None
+
+
+#: Scores that the table and the figure show, in their order.
+HEADLINES = (
+    Metric("insertion_deletion", "insertion − deletion", 1),
+    Metric("comprehensiveness", "comprehensiveness", 1),
+    Metric("sufficiency", "sufficiency", -1),
+    Metric("sensitivity_n", "sensitivity-n", 1),
+    Metric("infidelity", "infidelity", -1),
+    Metric("robustness", "robustness", 1),
+    Metric("equivariance", "equivariance", 1),
+    Metric("max_sensitivity", "max-sensitivity", -1),
+    Metric("random_weights", "random weights: |ρ|", -1, SANE),
+    Metric("random_weights_absolute", "random weights: |ρ| of absolute maps", -1, SANE),
+    Metric("complexity_rise", "complexity rise", 1),
+    Metric("random_labels", "random labels: |ρ|", -1, SANE),
+    Metric("random_class", "other class: ρ", -1, IDENTICAL),
+    Metric("like_energy", "likeness to energy", 0),
+    Metric("like_onsets", "likeness to onsets", 0),
+    Metric("localisation_auroc", "localisation: AUROC", 1),
+    Metric("localisation_precision", "localisation: average precision", 1),
+    Metric("pointing", "pointing game", 1),
+    Metric("enrichment", "enrichment", 1),
+    Metric("decoy", "decoy enrichment", -1),
+    Metric("plausibility", "plausibility", 1),
+    Metric("plausibility_z", "plausibility: z", 1),
+    Metric("valid", "valid", 1),
+    Metric("seconds", "s per clip", -1),
+)
