@@ -84,8 +84,7 @@ class Filler:
         assert filling is not None
         if not self.fade:
             return torch.where(keep, self.inputs, filling)
-        faded = torch.lerp(filling, self.inputs, fade(keep, self.fade))
-        return torch.where(keep, self.inputs, faded)
+        return torch.lerp(filling, self.inputs, fade(keep, self.fade))
 
     def _make_silence(self, subject: Subject) -> Tensor:
         if subject.spectrogram is None:
@@ -198,10 +197,8 @@ def fade(keep: Tensor, length: int) -> Tensor:
 
 def box_sum(flags: Tensor, half: int) -> Tensor:
     """How many flags [N, T] hold within ``half`` samples to either side [N, T]."""
-    count = flags.shape[-1]
-    total = pad(flags.cumsum(-1, dtype=torch.int32), (1, 0))
-    place = torch.arange(count, device=flags.device)
-    return total[:, (place + half + 1).clamp(max=count)] - total[:, (place - half).clamp(min=0)]
+    total = pad(flags, (half + 1, half)).cumsum(-1, dtype=torch.int32)
+    return total[:, 2 * half + 1 :] - total[:, : flags.shape[-1]]
 
 
 def randomise_phases(waveform: Tensor, random: torch.Generator) -> Tensor:

@@ -7,6 +7,8 @@ local linear trends of period and level are taken out before neighbours are comp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -33,11 +35,19 @@ def mark_cycles(signal: Single, rate: int, f0: Array, hnr: Array) -> Cycles:
         f0: Hz ``[F]``, NaN where unvoiced.
         hnr: dB ``[F]``; the best frame of a stretch is where following begins.
     """
-    energy = np.concatenate([[0.0], np.cumsum(signal.astype(np.float64) ** 2)])
+    energy = _integrate(signal)
+    found = []
+    for first, end in find_stretches(~np.isnan(f0)):
+        best = int(hnr[first:end].argmax())
+        found.append(_follow(signal, energy, rate, int(first), rate / f0[first:end], best))
+    return gather_cycles(signal, rate, found)
+
+
+def gather_cycles(signal: Single, rate: int, found: Sequence[Array]) -> Cycles:
+    """Cycles between marks, in samples ``[marks]`` for each voiced stretch; stretches of one cycle are left out."""
+    energy = _integrate(signal)
     starts, periods, levels, runs = [], [], [], []
-    for number, (first, end) in enumerate(find_stretches(~np.isnan(f0))):
-        track = rate / f0[first:end]
-        marks = _follow(signal, energy, rate, first, track, int(hnr[first:end].argmax()))
+    for number, marks in enumerate(found):
         if len(marks) < 3:
             continue
         starts.append(marks[:-1] / rate)
@@ -101,6 +111,11 @@ def _step(signal: Single, energy: Array, here: float, sign: int, period: float) 
     curve = before - 2 * top + after
     shift = 0.5 * (before - after) / curve if curve < -1e-12 else 0.0
     return float(places[peak] + np.clip(shift, -0.5, 0.5) - at)
+
+
+def _integrate(signal: Single) -> Array:
+    """Energy up to each sample ``[T + 1]``."""
+    return np.concatenate([[0.0], np.cumsum(signal.astype(np.float64) ** 2)])
 
 
 def _measure_levels(energy: Array, marks: Array) -> Array:

@@ -71,6 +71,7 @@ class LensPlan:
             split=[find_part(speaker) for speaker in numbers["speaker"]],
             seed=self.seed,
             draw=numbers["draw"],
+            strength=self.strength,
             ideal=np.array(LENS_EMOTIONS)[posterior.argmax(axis=1)],
         )
 

@@ -127,9 +127,9 @@ class SinglePlan:
         raise NotImplementedError
 
     def complete(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """With the part of each speaker and the seed."""
+        """With the part of each speaker, the seed and the strength."""
         parts = [find_part(int(speaker.removeprefix("s"))) for speaker in frame["speaker"]]
-        return frame.assign(split=parts, seed=self.seed)
+        return frame.assign(split=parts, seed=self.seed, strength=self.strength)
 
     def vary_rest(self, rng: np.random.Generator) -> dict[str, float]:
         """Doses of all cues but the two, as they vary in anyone's speech."""
