@@ -14,8 +14,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ser.errors import InputError
-from ser.language.runs import find_files
 from ser.results import CHECKPOINTS, read_json
+from ser.runs import find_files
 from ser.tracking.key import WITHOUT_EFFECT, hash_run
 from ser.trust import check_targets
 
@@ -64,11 +64,8 @@ class Origin:
         Raises:
             InputError: there is none that finished, or its configuration would run foreign code.
         """
-        try:
-            tracker, cache = instantiate(config.tracking), Path(config.paths.cache)
-            folder = find_files(run, [CONFIG, "run.json", CHECKPOINTS], tracker, cache)
-        except InputError as error:
-            raise InputError(str(error).replace("language.run=", "run=")) from error
+        tracker, cache = instantiate(config.tracking), Path(config.paths.cache)
+        folder = find_files(run, [CONFIG, "run.json", CHECKPOINTS], tracker, cache)
         record = read_json(folder / "run.json")
         if record.get("state") != "finished":
             raise InputError(f"run={run}: it did not finish", remedy="run its command again")

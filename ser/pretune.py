@@ -26,7 +26,7 @@ from ser.errors import InputError
 from ser.head.trunk import Trunk
 from ser.language.ctc import MODEL
 from ser.language.heard import LANGUAGE, Heard, describe_heard, read_heard, write_heard
-from ser.language.runs import find_files
+from ser.runs import find_files
 from ser.language.start import check_backbone
 from ser.language.transcripts import Transcripts, read_transcripts
 from ser.results import CHECKPOINTS, copy_results, finish_folder, read_json, start_folder, write_json, write_results

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from ser.errors import InputError
 from ser.results import read_json
 from ser.statistics.analyse import analyse, choose
+from ser.statistics.choose import Choice
 from ser.statistics.components import estimate_components
 from ser.statistics.describe import explain
 from ser.statistics.design import Design, describe_design
@@ -90,6 +91,8 @@ def analyse_table(table: Table, settings: Settings, roles: Roles, folder: Path) 
     """Describe the design, analyse, print and write; returns the files."""
     design = describe(table, settings, roles)
     choice = choose(design, settings, roles.random)
+    if table.tidy:
+        refuse_nothing(design, roles, choice)
     sys.stdout.write(explain(design, choice) + "\n\n")
     sys.stdout.flush()
     analysis = analyse(design, settings, roles.random, choice)
@@ -103,6 +106,26 @@ def analyse_table(table: Table, settings: Settings, roles: Roles, folder: Path) 
         sys.stdout.write("\nCaveats:\n" + "\n".join(f"- {words}" for words in statistics["caveats"]) + "\n")
     sys.stdout.write(f"\nstatistics: {folder / 'statistics.json'}\n")
     return written
+
+
+def refuse_nothing(design: Design, roles: Roles, choice: Choice) -> None:
+    """Refuse a table of which nothing can be tested or compared; a sweep is described all the same.
+
+    Raises:
+        InputError: a finding that forbids any test, or factors of one level each.
+    """
+    if choice.method == "none":
+        raise InputError(
+            f"{design.table.name}: {choice.reason}", expected="rows whose scores differ and can be compared"
+        )
+    named = [*roles.factors, *roles.within]
+    if named and not design.factors and not roles.random:
+        words = ", ".join(f"{name}={design.frame[name].iloc[0]}" for name in named)
+        raise InputError(
+            f"{design.table.name}: every row has {words}: nothing to compare",
+            expected="a factor with two or more levels",
+            remedy="pass another column in factors",
+        )
 
 
 def describe(table: Table, settings: Settings, roles: Roles) -> Design:

@@ -100,8 +100,8 @@ class SmoothGrad:
 class InputXGrad:
     """Slope times input (Shrikumar et al., 2016, arXiv:1605.01713).
 
-    What a cell holds is counted from silence: zero of a waveform, the floor of a spectrogram. The zero of decibels means
-    nothing, and a louder cell must count for more, not for less.
+    What a cell holds is counted from silence: zero of a waveform, the floor of a spectrogram. The zero of decibels
+    means nothing, and a louder cell must count for more, not for less.
 
     Args:
         max_batch: clips at once.

@@ -67,11 +67,18 @@ class AttentionRollout:
                 heard = hear_blocks(margins, blocks, part, own)
             if len(kept.weights) != len(blocks):
                 raise refuse(f"{len(blocks)} blocks, but attention was seen {len(kept.weights)} times")
-            top = max((place + 1 for place, (_, gradient) in enumerate(heard) if gradient is not None), default=0)
-            flows.append(roll_out(kept.weights[:top], self.residual).mean(1) if top else heard[0][0].new_zeros(0))
+            flows.append(roll_out(kept.weights[: count_heard(heard)], self.residual).mean(1))
         values = torch.cat(flows)
         grid = subject.find_token_grid(values.shape[-1])
         return Relevance(values, grid, forwards=margins.forwards, backwards=margins.backwards)
+
+
+def count_heard(heard: Sequence[tuple[Tensor, Tensor | None]]) -> int:
+    """How many blocks, from the lowest, the head hears."""
+    places = [place for place, (_, gradient) in enumerate(heard) if gradient is not None]
+    if not places:
+        raise refuse("the head hears none of the network's blocks, only what enters them")
+    return places[-1] + 1
 
 
 def roll_out(weights: Sequence[Tensor], residual: float) -> Tensor:

@@ -13,9 +13,9 @@ from omegaconf import DictConfig
 from ser.backbone.speech import Speech
 from ser.errors import InputError
 from ser.language.heard import LANGUAGE, Heard, read_heard
-from ser.language.runs import find_files
 from ser.language.start import check_backbone, check_origin, start_from
 from ser.results import read_json
+from ser.runs import find_files
 
 #: The transformers folder in the directory of a run of ``ser pretune``.
 MODEL = "model"
@@ -85,4 +85,5 @@ class CTC:
         given = Path(str(self.run)).expanduser()
         if (given / LANGUAGE).is_file() and (given / "config.json").is_file():
             return given.absolute()
-        return find_files(str(self.run), [MODEL], instantiate(self.tracking), self.cache).absolute() / MODEL
+        found = find_files(str(self.run), [MODEL], instantiate(self.tracking), self.cache, "language.run")
+        return found.absolute() / MODEL

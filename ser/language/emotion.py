@@ -17,9 +17,9 @@ from ser.corpus import make_dataset
 from ser.errors import InputError
 from ser.fold import DONE
 from ser.language.heard import LANGUAGE, Heard, describe_heard, read_heard, write_heard
-from ser.language.runs import find_files
 from ser.language.start import check_backbone, check_origin, start_from
 from ser.results import CHECKPOINTS, read_json, write_json
+from ser.runs import find_files
 from ser.trust import check_targets
 
 #: What carries the corpus's name where several corpora are read together.
@@ -54,7 +54,7 @@ class Emotion:
     def folder(self) -> Path:
         """The run's directory, or what is needed of it."""
         needed = ["config.yaml", "run.json", "split.csv", f"{CHECKPOINTS}/fold-{self.fold}"]
-        return find_files(self.run, needed, instantiate(self.tracking), self.cache)
+        return find_files(self.run, needed, instantiate(self.tracking), self.cache, "language.run")
 
     @cached_property
     def config(self) -> DictConfig:

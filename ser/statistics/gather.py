@@ -76,7 +76,11 @@ def measure_groups(analysis: Analysis) -> dict[str, Any] | None:
     if not group:
         return None
     rows = design.table.runs if design.table.tidy else design.table.predictions
-    remedy = "" if design.table.tidy else "train with metrics.by=[…], which carries columns of the manifest along"
+    remedy = (
+        "pass a column of the table"
+        if design.table.tidy
+        else "train with metrics.by=[…], which carries columns of the manifest along"
+    )
     if group not in rows:
         raise InputError(
             f"statistics.group={group}: no such column", expected=", ".join(map(str, rows.columns)), remedy=remedy

@@ -68,7 +68,21 @@ def count_correct(frame: pd.DataFrame, response: str, trials: str) -> pd.DataFra
     """
     if trials not in frame:
         raise InputError(f"statistics.trials={trials}: no such column", expected=", ".join(map(str, frame.columns)))
+    if trials == response or not pd.api.types.is_numeric_dtype(frame[trials]):
+        raise InputError(
+            f"statistics.trials={trials}: {'it is the response' if trials == response else 'it holds text'}",
+            expected=f"a column with the number of trials that {response} counts the successes of",
+        )
     scores = frame[response].to_numpy(dtype=float)
+    wrong = frame[(scores < 0) | (scores > frame[trials]) | (frame[trials] < 1)]
+    if len(wrong):
+        row = wrong.iloc[0]
+        raise InputError(
+            f"statistics.trials={trials}: {len(wrong)} of {len(frame)} rows have {response} below 0 or above {trials}, "
+            f"such as {row[response]:g} of {row[trials]:g}",
+            expected=f"from 0 to {trials} successes of at least one trial",
+            remedy=f"pass the column of trials as statistics.trials, of successes (or their share) as {response}",
+        )
     if np.nanmax(scores) > 1 or (scores == np.round(scores)).all():
         return frame
     counts = scores * frame[trials].to_numpy(dtype=float)

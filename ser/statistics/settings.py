@@ -68,6 +68,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         self._check_known("method", (*METHODS, CLUSTER))
         self._check_known("rows", ("auto", "cells", "runs", "clips"))
         self._check_known("family", ("auto", "gaussian", "binomial"))
@@ -88,6 +89,14 @@ class Settings:
     def binomial(self) -> bool:
         """Whether a logit model is wanted."""
         return self.family == "binomial" or (self.family == "auto" and (bool(self.trials) or self.rows == "clips"))
+
+    def _check_kinds(self) -> None:
+        numbers = {"test_share", "interactions", "sesoi", "alpha", "draws", "seed"}
+        for name in numbers:
+            value = getattr(self, name)
+            self._check_range(name, value is None or isinstance(value, int | float), "a number")
+        self._check_range("contrasts", isinstance(self.contrasts, Mapping), "{name: {factor: {level: weight}}}")
+        self._check_range("reml", isinstance(self.reml, bool), "true or false")
 
     def _check_known(self, name: str, known: Sequence[object]) -> None:
         self._check_range(name, getattr(self, name) in known, ", ".join(map(str, known)))

@@ -133,7 +133,11 @@ def tabulate_source(source: Source, response: str = "") -> Table:
     done = [job for job in source.jobs if job.done]
     if not done:
         states = ", ".join(sorted({job.state for job in source.jobs})) or "none"
-        raise InputError(f"{source.name}: no run has results (states of its jobs: {states})")
+        raise InputError(
+            f"{source.name}: no run has results (states of its jobs: {states})",
+            expected="runs that finished",
+            remedy="give the sweep's command again: it repeats what did not finish",
+        )
     own, repeated = separate_duplicates(done)
     response = response or choose_response(own)
     varied = [name for name in source.varied if len({job.get(name) for job in source.jobs}) > 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,10 +30,12 @@ def read_tidy(
     """
     named = list(dict.fromkeys([*factors, *within, *(part for name in random for part in name.split(":"))]))
     frame = read_frame(Path(path), named)
-    lacking = [name for name in (response, *named) if name not in frame]
-    if lacking:
+    check_columns(frame, (response, *named), path)
+    if response in named:
         raise InputError(
-            f"{path}: no column {', '.join(map(repr, lacking))}", expected=", ".join(map(str, frame.columns))
+            f"{path}: {response} is the response and cannot be a factor or a group as well",
+            expected="another column in factors, within and random",
+            remedy=f"leave {response} out of them",
         )
     frame[response] = read_numbers(frame[response], f"{path}: response={response}")
     empty = [name for name in named if frame.loc[frame[response].notna(), name].isna().any()]
@@ -42,7 +45,11 @@ def read_tidy(
         )
     known = frame.dropna(subset=[response]).reset_index(drop=True)
     if known.empty:
-        raise InputError(f"{path}: no row has a number in {response}")
+        raise InputError(
+            f"{path}: none of {len(frame)} rows has a number in {response}",
+            expected="a column of scores",
+            remedy="pass another column as response=…",
+        )
     notes = [f"{len(frame) - len(known)} of {len(frame)} rows have no {response} and are left out"]
     repeated = known.duplicated()
     nothing = pd.DataFrame(columns=["job", "state", "reason"])
@@ -68,11 +75,7 @@ def read_wide(path: str | Path, score: Sequence[str], index: Sequence[str] = ())
         index: columns that are compared as well (``dataset``); by default a column of text that tells all rows apart.
     """
     frame = read_frame(Path(path), index)
-    lacking = [name for name in (*score, *index) if name not in frame]
-    if lacking:
-        raise InputError(
-            f"{path}: no column {', '.join(map(repr, lacking))}", expected=", ".join(map(str, frame.columns))
-        )
+    check_columns(frame, (*score, *index), path)
     rest = [str(name) for name in frame if name not in score]
     own = [name for name in rest if not pd.api.types.is_numeric_dtype(frame[name]) and frame[name].is_unique]
     for name in score:
@@ -94,21 +97,38 @@ def read_frame(path: Path, named: Sequence[str] = ()) -> pd.DataFrame:
     """A table of a file: columns of ``named`` as text, others as numbers where all their values are numbers."""
     if not path.is_file():
         raise InputError(f"table={path}: no such file", expected="a .csv or .parquet file")
+    if not path.stat().st_size:
+        raise InputError(f"table={path}: the file is empty", expected="names of columns, then one row an observation")
     try:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
         else:
             frame = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except (OSError, ValueError, csv.Error, pd.errors.ParserError) as error:
         raise InputError(f"table={path}: cannot be read ({error})", expected="a .csv or .parquet file") from error
     if frame.empty:
-        raise InputError(f"table={path}: it has no rows")
+        raise InputError(f"table={path}: it has no rows", expected="names of columns, then one row an observation")
     for name in frame:
         if name in named:
             frame[name] = frame[name].map(_show, na_action="ignore").replace("", None)
         elif frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name]):
             frame[name] = _guess(frame[name])
     return frame
+
+
+def check_columns(frame: pd.DataFrame, names: Sequence[str], path: str | Path) -> None:
+    """Refuse names that no column has.
+
+    Raises:
+        InputError: such a name.
+    """
+    lacking = [name for name in names if name not in frame]
+    if lacking:
+        raise InputError(
+            f"{path}: no column {', '.join(map(repr, lacking))}",
+            expected=", ".join(map(str, frame.columns)),
+            remedy="pass names as the first line of the file has them",
+        )
 
 
 def read_numbers(column: pd.Series, what: str) -> pd.Series:
@@ -120,7 +140,11 @@ def read_numbers(column: pd.Series, what: str) -> pd.Series:
     values = pd.to_numeric(column, errors="coerce")
     strange = column[values.isna() & column.notna() & ~column.astype(str).str.lower().isin(MISSING)]
     if len(strange):
-        raise InputError(f"{what}: {strange.iloc[0]!r} is no number", expected="a column of numbers")
+        raise InputError(
+            f"{what}: {strange.iloc[0]!r} in row {column.index.get_loc(strange.index[0]) + 1} is no number",
+            expected="a column of numbers",
+            remedy="pass another column, or leave the value empty where nothing is known",
+        )
     return values.astype(float)
 
 

@@ -67,9 +67,7 @@ def _divide(smooth: Array, nuclei: np.ndarray, first: int, end: int) -> np.ndarr
     """First and end frame of the stretch of each nucleus: they meet where the level is lowest in between."""
     if not nuclei.size:
         return np.empty((0, 2), dtype=np.int64)
-    dips = [
-        left + int(smooth[left:right].argmin()) for left, right in zip(nuclei[:-1], nuclei[1:], strict=True)
-    ]
+    dips = [left + int(smooth[left:right].argmin()) for left, right in zip(nuclei[:-1], nuclei[1:], strict=True)]
     edges = np.array([min(first, nuclei[0]), *dips, max(end, nuclei[-1] + 1)])
     return np.stack([edges[:-1], edges[1:]], axis=1)
 

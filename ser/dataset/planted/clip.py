@@ -47,6 +47,7 @@ class Script:
         channel: how it is recorded.
         doses: over the whole utterance, by cue; a cue left out is neutral.
         spans: doses on some syllables, in place of those over the whole utterance.
+        reference: RMS that the noise is relative to; by default that of the utterance.
     """
 
     voice: Speaker
@@ -55,6 +56,7 @@ class Script:
     channel: Channel
     doses: Mapping[str, float] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
+    reference: float | None = None
 
     def speak(self) -> Utterance:
         """The utterance before the channel."""
@@ -85,7 +87,7 @@ def make_clip(name: str, emotion: str | None, script: Script, own: Mapping[str, 
         own: further columns of its row.
     """
     spoken = script.speak()
-    wave, channel = record(spoken.wave, script.channel, RATE, script.key)
+    wave, channel = record(spoken.wave, script.channel, RATE, script.key, script.reference)
     row: dict[str, object] = {
         "clip": name,
         "emotion": emotion,

@@ -8,7 +8,7 @@ the same size in SDs, there half of the time whatever the class; in A2 on other 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,10 @@ EXPRESSES = {
 NEUTRAL = "neutral"
 #: SDs of the cues that are neither cue nor decoy, in natural SDs: small beside what is planted.
 REST = 0.5
+#: The noise is relative to this RMS, a neutral utterance's, and the gain leaves room for the loudest dose: otherwise a
+#: dose of loudness, however local, would be heard in the noise of the whole clip.
+REFERENCE = 10 ** (-28 / 20)
+HEADROOM = 6.0  # dB
 TEXTS = 40
 #: Kinds of clips: with or without the cue, with or without the decoy.
 KINDS = 4
@@ -107,7 +111,9 @@ class SinglePlan:
         sentence = compose_numbered(self.seed, number)
         doses, spans, own = self.plant(sentence, key, bool(present), bool(misleads))
         voice = introduce_speaker(self.seed, speaker)
-        script = Script(voice, sentence, key, draw_channel(key), doses, spans)
+        channel = draw_channel(key)
+        channel = replace(channel, gain_db=channel.gain_db - HEADROOM)
+        script = Script(voice, sentence, key, channel, doses, spans, REFERENCE)
         emotion = EXPRESSES[self.cue] if present else NEUTRAL
         shared = {
             "draw": draw,
@@ -116,6 +122,7 @@ class SinglePlan:
             "present": bool(present),
             "decoy": self.decoy,
             "decoy_present": bool(misleads),
+            "noise_reference": REFERENCE,
         }
         clip = make_clip(name_clip(speaker, utterance), emotion, script, {**shared, **own})
         return Clip(clip.wave, {**clip.row, **find_times(clip, spans)}, clip.utterance)

@@ -1,9 +1,9 @@
 """Truths about planted clips: what the data hold, what a model makes of it, and whether it hears enough to be asked.
 
-*Data truth* is in the manifest: spans, and the weights of the lens. *Model truth* comes from speaking an utterance again
-with a cue at its neutral value and everything else alike (the same random numbers, noise and channel): how much a score
-of the model changes is what the cue causes in it; over all subsets of cues, that is their exact Shapley value. The
-*gate* is what a model must reach before the data truth can be held against explanations of it.
+*Data truth* is in the manifest: spans, and the weights of the lens. *Model truth* comes from speaking an utterance
+again with a cue at its neutral value and everything else alike (the same random numbers, noise and channel): how much
+a score of the model changes is what the cue causes in it; over all subsets of cues, that is their exact Shapley value.
+The *gate* is what a model must reach before the data truth can be held against explanations of it.
 """
 
 from __future__ import annotations
@@ -54,16 +54,17 @@ class Retelling:
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.script = read_script(row)
-        spoken = self.script.speak().wave
-        # Noise and gain stay those of the clip as it is, whatever is taken away.
-        self.reference = measure_level(spoken, self.script.channel, RATE)
+        if self.script.reference is None:
+            # Noise and gain stay those of the clip as it is, whatever is taken away.
+            level = measure_level(self.script.speak().wave, self.script.channel, RATE)
+            self.script = replace(self.script, reference=level)
 
     def speak(self, without: Collection[str] = ()) -> Wave:
         """The waveform ``[samples]`` at 16 kHz with some players at their neutral value (:func:`resynthesise`)."""
         script = self.script
         for player in without:
             script = neutralise(script, player)
-        return record(script.speak().wave, script.channel, RATE, script.key, self.reference)[0]
+        return record(script.speak().wave, script.channel, RATE, script.key, script.reference)[0]
 
 
 def resynthesise(row: Mapping[str, Any], without: Collection[str] = ()) -> Wave:
@@ -93,11 +94,7 @@ def read_script(row: Mapping[str, Any]) -> Script:
             remedy="rows of dataset=planted or planted_a0 to planted_a4, made by this version of ser",
         )
     seed, number = int(row["seed"]), int(str(row["speaker"]).removeprefix("s"))
-    cutoff = row.get("cutoff_hz")
-    channel = Channel(
-        *(float(row[name]) for name in ("snr_db", "gain_db", "shelf_db")),
-        cutoff_hz=None if cutoff is None or np.isnan(cutoff) else float(cutoff),
-    )
+    snr, gain, shelf = (float(row[name]) for name in ("snr_db", "gain_db", "shelf_db"))
     spans = []
     for cue, dose, first in (("planted", "planted_dose", "span_first"), ("decoy", "decoy_dose", "decoy_first")):
         if row.get(dose):
@@ -107,10 +104,17 @@ def read_script(row: Mapping[str, Any]) -> Script:
         voice=introduce_speaker(seed, number),
         sentence=compose_numbered(seed, int(str(row["sentence"]).removeprefix("t"))),
         key=(seed, number, int(row["draw"])),
-        channel=channel,
+        channel=Channel(snr, gain, shelf, find_number(row, "cutoff_hz")),
         doses={cue: float(row[f"cue_{cue}"]) for cue in CUE_NAMES},
         spans=tuple(spans),
+        reference=find_number(row, "noise_reference"),
     )
+
+
+def find_number(row: Mapping[str, Any], name: str) -> float | None:
+    """A value of a row, if it has it."""
+    value = row.get(name)
+    return None if value is None or np.isnan(value) else float(value)
 
 
 def neutralise(script: Script, player: str) -> Script:

@@ -46,19 +46,23 @@ def write_viewer(path: Path, title: str, clips: Sequence[ViewerClip], notes: Seq
         raise InputError("a page of explained clips needs at least one clip")
     methods = list(dict.fromkeys(name for clip in clips for name in clip.attributions))
     shown = [show_clip(clip, methods) for clip in clips]
-    page = _make_environment().get_template("viewer.html.j2").render(
-        title=title,
-        subtitle=f"ser explain · {count_things(len(clips), 'clip')} · {count_things(len(methods), 'explainer')}",
-        notes=notes,
-        clips=shown,
-        several=len({clip.dataset for clip in clips}) > 1,
-        emotions=sorted({clip.true for clip in clips}),
-        speakers=sorted({clip.speaker for clip in clips}),
-        correct=sum(clip.correct for clip in clips),
-        methods=methods,
-        keys=KEYS,
-        columns=OUTLINE_COLUMNS,
-        shared=_embed({"methods": methods, "keys": KEYS, "top": TOP}),
+    page = (
+        _make_environment()
+        .get_template("viewer.html.j2")
+        .render(
+            title=title,
+            subtitle=f"ser explain · {count_things(len(clips), 'clip')} · {count_things(len(methods), 'explainer')}",
+            notes=notes,
+            clips=shown,
+            several=len({clip.dataset for clip in clips}) > 1,
+            emotions=sorted({clip.true for clip in clips}),
+            speakers=sorted({clip.speaker for clip in clips}),
+            correct=sum(clip.correct for clip in clips),
+            methods=methods,
+            keys=KEYS,
+            columns=OUTLINE_COLUMNS,
+            shared=_embed({"methods": methods, "keys": KEYS, "top": TOP}),
+        )
     )
     path.write_text(page, encoding="utf-8")
     return path
@@ -157,5 +161,9 @@ def _embed(data: Mapping[str, object]) -> Markup:
 def _make_environment() -> Environment:
     folders = [Path(__file__).parent, Path(ser.report.__file__).parent]  # the latter for the style of all pages
     return Environment(
-        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )

@@ -16,7 +16,7 @@ from ser.tracking.tracker import Tracker
 log = logging.getLogger(__name__)
 
 
-def find_files(run: str, names: Sequence[str], tracker: Tracker, cache: Path) -> Path:
+def find_files(run: str, names: Sequence[str], tracker: Tracker, cache: Path, key: str = "run") -> Path:
     """The folder that holds some files of a run: its directory, or a copy of its artifacts.
 
     Args:
@@ -24,6 +24,7 @@ def find_files(run: str, names: Sequence[str], tracker: Tracker, cache: Path) ->
         names: files and folders that are needed, relative to the run's directory.
         tracker: where runs are known.
         cache: where artifacts are put if the directory is gone.
+        key: of the configuration that named the run, for messages.
 
     Raises:
         InputError: no such run, one that did not finish, or one without these files.
@@ -34,17 +35,17 @@ def find_files(run: str, names: Sequence[str], tracker: Tracker, cache: Path) ->
     found = find_run(read_json(folder / "run.json").get("run_id", run) if folder.is_dir() else run, tracker)
     if found is None:
         raise InputError(
-            f"language.run={run}: " + (f"no {', '.join(names)} in this folder" if folder.is_dir() else "no such run"),
+            f"{key}={run}: " + (f"no {', '.join(names)} in this folder" if folder.is_dir() else "no such run"),
             expected="the id or the key of a finished run, or its directory",
             remedy=f"`ser ui` lists the runs in {tracker.uri}; another database: tracking.uri=…",
         )
     tags, run_id = found.data.tags, found.info.run_id
     if tags.get("ser.state") != "finished":
-        raise InputError(f"language.run={run}: it did not finish", remedy="run its command again")
+        raise InputError(f"{key}={run}: it did not finish", remedy="run its command again")
     directory = Path(tags.get("ser.run_dir", ""))
     if owns(directory, tags["ser.key"]) and holds(directory, names):
         return directory
-    return download(run_id, names, tracker, cache / "runs" / run_id)
+    return download(run_id, names, tracker, cache / "runs" / run_id, key)
 
 
 def holds(folder: Path, names: Sequence[str]) -> bool:
@@ -62,7 +63,7 @@ def find_run(name: str, tracker: Tracker):  # type: ignore[no-untyped-def]  # ML
         return tracker.find(name)
 
 
-def download(run_id: str, names: Sequence[str], tracker: Tracker, folder: Path) -> Path:
+def download(run_id: str, names: Sequence[str], tracker: Tracker, folder: Path, key: str) -> Path:
     """Bring artifacts of a run into a folder, each whole or not at all; what is there already stays."""
     from mlflow.exceptions import MlflowException
 
@@ -77,9 +78,9 @@ def download(run_id: str, names: Sequence[str], tracker: Tracker, folder: Path) 
                 path = tracker.connect().download_artifacts(run_id, name, temporary)
             except (MlflowException, OSError) as error:
                 raise InputError(
-                    f"language.run={run_id}: neither its directory nor its artifacts have {name}",
-                    remedy="is it a run of the right stage, and language.fold one of its folds? If so, run its command "
-                    "again with resume=false",
+                    f"{key}={run_id}: neither its directory nor its artifacts have {name}",
+                    remedy="is it a run of the right stage, with this fold? If so, run its command again with "
+                    "resume=false",
                 ) from error
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if not (folder / name).exists():
