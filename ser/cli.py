@@ -19,6 +19,7 @@ COMMANDS = {
     "pretune": ("ser.commands.pretune", "teach a backbone a language from transcribed speech, for language=ctc"),
     "explain": ("ser.commands.explain", "why a finished run decides as it does, and how far that can be believed"),
     "stats": ("ser.commands.stats", "statistics of a sweep or of any table; ser stats plan: of a next sweep"),
+    "study": ("ser.commands.study", "run a study's commands in order; ser study list: which there are"),
     "ui": ("ser.commands.ui", "MLflow's own pages on this project's runs, on 127.0.0.1"),
     "doctor": ("ser.commands.doctor", "check the installation; --fix mends what can be mended"),
 }

@@ -13,25 +13,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ser.errors import InputError
 from ser.explainer.attribution import Attribution, save_attributions
+from ser.explainer.base import Explainer
 from ser.explainer.clip import Clip
+from ser.explainer.examine import Examination, Method, examine
 from ser.explainer.pick import ClipChoice
+from ser.explainer.subject import Subject, make_subject, make_untrained
+from ser.explainer.summary import read_metrics, write_summary
 from ser.finished import FinishedRun
 from ser.results import owns, read_json, write_json
 from ser.tracking.key import flatten, hash_run
 from ser.tracking.tracker import Tracker
 from ser.train import Choices, get_state, hold
-
-if TYPE_CHECKING:
-    from ser.explainer.base import Explainer
-    from ser.explainer.subject import Subject
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +119,6 @@ def check_choices(config: DictConfig, choices: Choices) -> None:
     Raises:
         InputError: with the reason.
     """
-    from ser.explainer.subject import make_untrained
-
     instantiate(config.explainer).check(make_untrained(choices.trunk, choices.head))
 
 
@@ -132,28 +131,51 @@ def write_explanation(
     config: DictConfig, finished: FinishedRun, explainer: Explainer, chosen: pd.DataFrame, folder: Path
 ) -> dict[str, float | None]:
     """Explain, score, link to cues, and write what was found; returns the metrics."""
-    from ser.explainer.attribute import explain_clips
-    from ser.explainer.subject import make_subject
-
-    began, method = time.perf_counter(), str(config.choices.explainer)
-    subjects = {fold: make_subject(finished.load_model(fold)) for fold in chosen["fold"].unique()}
-    for subject in subjects.values():
-        explainer.check(subject)
-    found: list[Attribution] = []
-    for fold, rows in chosen.groupby("fold", sort=False):
-        clips = hear_clips(finished, subjects[fold], rows, str(config.explain["class"]))
-        own = explain_clips(subjects[fold], explainer, clips, method, config.explain.gate, config.explain.max_batch)
-        found += own
+    began = time.perf_counter()
+    method = Method(str(config.choices.explainer), explainer, config.explain.gate, config.explain.max_batch)
+    done = [
+        examine_fold(config, finished, method, str(fold), rows) for fold, rows in chosen.groupby("fold", sort=False)
+    ]
+    found = [one for each in done for one in each.attributions]
+    scores = pd.concat([table for each in done for table in (each.scores, each.reference)], ignore_index=True)
     save_attributions(found, folder / MAPS)
-    write_json(folder / RECORDS, [one.describe() for one in found])
+    write_json(folder / RECORDS, [one.describe() | {"scores": list_scores(scores, one)} for one in found])
     metrics: dict[str, float | None] = {
         "explain/clips": float(len(found)),
         "explain/valid": sum(one.valid for one in found) / len(found),
         "explain/seconds_per_clip": sum(one.cost.seconds for one in found) / len(found),
-        "seconds": time.perf_counter() - began,
     }
+    if len(scores):
+        scores.to_parquet(folder / SCORES, index=False)
+        table = write_summary(folder, scores, config.explain_eval.bootstrap)
+        metrics |= read_metrics(table, method.name)
+    metrics["seconds"] = time.perf_counter() - began
     write_json(folder / METRICS, metrics)
     return metrics
+
+
+def examine_fold(
+    config: DictConfig, finished: FinishedRun, method: Method, fold: str, rows: pd.DataFrame
+) -> Examination:
+    """Explain the clips of a fold by its model, and score that."""
+    subject = make_subject(finished.load_model(fold))
+    method.explainer.check(subject)
+    target = str(config.explain["class"])
+    if method.chooses and len(validated := finished.validated):
+        method.choose(subject, hear_clips(finished, subject, validated[validated["fold"] == fold], "predicted"))
+    clips = hear_clips(finished, subject, rows, target)
+    settings = OmegaConf.to_container(config.explain_eval, resolve=True)
+    name = hash_run({"explain_eval": settings, "class": target}, finished.origin.key, hash_clips(rows), {"fold": fold})
+    labels = FinishedRun.open(str(config.label_run), config) if config.get("label_run") else None
+    shuffled = make_subject(labels.load_model(fold)) if labels is not None else None
+    reference = Path(config.paths.cache) / "explanations" / f"{name}.npz"
+    return examine(subject, clips, method, instantiate(config.explain_eval) or None, reference, shuffled)
+
+
+def list_scores(scores: pd.DataFrame, one: Attribution) -> dict[str, float]:
+    """Scores of one attribution."""
+    rows = scores[(scores["clip"] == one.clip) & (scores["method"] == one.method)]
+    return dict(zip(rows["metric"], rows["value"].astype(float), strict=True))
 
 
 def choose_clips(config: DictConfig, finished: FinishedRun) -> pd.DataFrame:
@@ -175,8 +197,6 @@ def hear_clips(finished: FinishedRun, subject: Subject, rows: pd.DataFrame, targ
     Raises:
         InputError: an emotion that the model does not know.
     """
-    import torch
-
     clips = []
     for row in rows.to_dict("records"):
         emotion = row[target] if target in ("predicted", "true") else target

@@ -131,6 +131,8 @@ CUES = (
         average("alpha_ratio")),
     Cue("hammarberg", "steeper spectral tilt", "flatter spectral tilt", "dB", "high_frequency_energy", -1,
         average("hammarberg")),
+    Cue("slope_low", "flatter slope below 500 Hz", "steeper slope below 500 Hz", "dB/kHz", "high_frequency_energy", 1,
+        average("slope_low")),
     Cue("slope_mid", "flatter slope at 0.5-1.5 kHz", "steeper slope at 0.5-1.5 kHz", "dB/kHz", "high_frequency_energy", 1,
         average("slope_mid")),
     Cue("centroid", "higher spectral centroid", "lower spectral centroid", "Hz", "high_frequency_energy", 1,

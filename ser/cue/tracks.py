@@ -30,6 +30,7 @@ DESCRIPTORS = {
     "high_share": "share of the energy that lies above 500 Hz",
     "loudness": "sone-like, sum over critical bands of power ** 0.3",
     "level": "dB re full scale, RMS",
+    "sonority": "dB re full scale, RMS of 200-2500 Hz, where vowels are strong and fricatives weak",
 }
 
 

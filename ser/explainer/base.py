@@ -6,8 +6,9 @@ others'. A probability saturates where a model is sure, and a logit alone may ri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -67,6 +68,14 @@ class Explainer(Protocol):
 
     def explain(self, subject: Subject, inputs: Tensor, classes: Tensor) -> Relevance:
         """Explain the margins of classes [B] for inputs [B, M, F] or [B, T] of equally long clips."""
+
+
+@runtime_checkable
+class Chooser(Protocol):
+    """An explainer that chooses something by clips that are not explained."""
+
+    def select(self, subject: Subject, inputs: Sequence[Tensor], classes: Tensor) -> object:
+        """Choose by inputs [1, …] of validation clips and their classes [N]."""
 
 
 def margin(logits: Tensor, classes: Tensor) -> Tensor:

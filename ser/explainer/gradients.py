@@ -84,7 +84,7 @@ class SmoothGrad:
     def _smooth(self, method: Any, clip: Tensor, classes: Tensor) -> Tensor:
         """Clip by clip: the copies of one fill a batch, and its noise must not depend on other clips."""
         with torch.random.fork_rng():
-            torch.manual_seed(derive_seed(clip, self.seed))
+            torch.manual_seed(derive_seed(clip[0], self.seed))
             values = method.attribute(
                 clip,
                 nt_samples=self.draws,

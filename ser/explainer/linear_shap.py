@@ -123,7 +123,8 @@ def read_pipeline(pipeline: Any) -> LinearMap:
     weights = getattr(estimator, "coef_", None)
     if not isinstance(weights, np.ndarray) or not hasattr(estimator, "intercept_"):
         raise refuse(f"{type(estimator).__name__} is not linear")
-    weights, bias = weights.astype(np.float64), np.atleast_1d(estimator.intercept_).astype(np.float64)
+    weights = np.atleast_2d(weights).astype(np.float64)
+    bias = np.atleast_1d(estimator.intercept_).astype(np.float64)
     count = len(estimator.classes_)
     if count == 2:
         weights, bias = np.stack([-weights[0], weights[0]]) / 2, np.array([-bias[0], bias[0]]) / 2

@@ -16,6 +16,8 @@ from ser.explainer.subject import Subject
 
 #: Frames in which the level of a waveform is measured, and from one to the next, in s.
 FRAME, HOP = 0.025, 0.010
+#: dB below the loudest frame of a waveform at which levels end: digital silence says nothing of what is quiet.
+DEPTH = 60.0
 
 
 class Null:
@@ -87,7 +89,7 @@ class VoiceActivity(Null):
         if subject.spectral:
             return self.detect(clip.mean(0)).expand_as(clip).clone()
         levels = measure_levels(clip.cpu().numpy(), subject.rate, FRAME, HOP)
-        active = self.detect(torch.as_tensor(levels, dtype=torch.float32))
+        active = self.detect(torch.as_tensor(levels.clip(min=levels.max() - DEPTH), dtype=torch.float32))
         return active.repeat_interleave(round(HOP * subject.rate))[: len(clip)].to(clip.device)
 
     def detect(self, levels: Tensor) -> Tensor:

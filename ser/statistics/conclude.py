@@ -108,7 +108,10 @@ def tell_contrasts(analysis: Analysis, decisions: Rows) -> list[str]:
 def tell_contrast(row: Mapping[str, Any], word: str, analysis: Analysis) -> str:
     """One difference with its interval and what follows."""
     sesoi = analysis.sesoi
-    meaning = MEANINGS[word].format(sesoi=describe_size(sesoi, None, analysis).lstrip("+") if sesoi else "")
+    least = describe_size(sesoi, None, analysis).lstrip("+") if sesoi else ""
+    meaning = MEANINGS[word].format(sesoi=least)
+    if word == "supported" and row.get("verdict") == "inconclusive":
+        meaning += f", though its interval does not exclude less than {least}"
     if row["effect_kind"] == "odds_ratio":
         low, high = row["effect_low"], row["effect_high"]
         sizes = f"odds ratio {row['effect_size']:.2f}, {name_level(analysis)} {low:.2f} to {high:.2f}"

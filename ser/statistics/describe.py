@@ -10,7 +10,7 @@ from ser.statistics.design import Design
 
 ROWS = {
     "cells": "scores of trained models on single speakers",
-    "runs": "scores of runs on test corpora",
+    "runs": "scores of runs",
     "table": "rows of the table",
 }
 UNITS = {"run_id": "runs", "model": "trained models", "": "rows"}

@@ -14,8 +14,8 @@ import pandas as pd
 
 DONE = ("finished", "skipped")
 SWEEP, PREDICTIONS = "sweep.json", "predictions.parquet"
-#: Parameters that repeat a condition instead of making another one.
-REPLICATES = ("seed", "split.seed", "split.fold", "data.fraction_seed")
+#: Parameters that repeat a condition instead of making another one; ``run`` names the trained run that was explained.
+REPLICATES = ("seed", "split.seed", "split.fold", "data.fraction_seed", "run")
 #: Of the configuration: where and how a run was done, and who asked for it.
 BOOKKEEPING = ("paths", "tracking", "resume", "report", "metrics", "hparams_search", "statistics")
 

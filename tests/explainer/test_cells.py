@@ -27,10 +27,10 @@ def sees():
 
 
 def test_equal_cells_of_a_waveform(hears):
-    cells = make_cells(hears, torch.zeros(2, 1000), seconds=0.05)
-    assert cells.shape == (2,) and cells.labels.shape == (1000,) and cells.grid.freqs is None
-    np.testing.assert_allclose(cells.edges, [0, 0.05, 0.125])  # the rest of 25 ms makes no half more, and joins
-    np.testing.assert_allclose(cells.grid.times, [0.025, 0.0875])
+    cells = make_cells(hears, torch.zeros(2, 960), seconds=0.05)
+    assert cells.shape == (2,) and cells.labels.shape == (960,) and cells.grid.freqs is None
+    np.testing.assert_allclose(cells.edges, [0, 0.05, 0.12])  # the rest of 20 ms is less than half a cell
+    np.testing.assert_allclose(cells.grid.times, [0.025, 0.085])
 
 
 @pytest.mark.parametrize(("length", "sizes"), [(100, [100]), (400, [400]), (599, [599]), (600, [400, 200])])

@@ -134,6 +134,48 @@ def test_gaps_between_groups_of_speakers_are_measured_within_runs(tmp_path):
     assert resampled["ci_low"] < resampled["estimate"] < resampled["ci_high"]
 
 
+@pytest.mark.usefixtures("_no_figures")
+def test_explanations_of_runs_go_through_the_same_stage(tmp_path):
+    """Numbers without predictions: every trained run is explained in several ways, which are compared within it."""
+    rng = np.random.default_rng(0)
+    folder, jobs = tmp_path / "explained", []
+    for number, (explainer, run) in enumerate((one, run) for one in ("gradients", "shap", "lrp") for run in range(6)):
+        own = folder / str(number)
+        own.mkdir(parents=True)
+        level = 0.4 + 0.1 * (explainer == "lrp") + 0.02 * run
+        scores = {"faithfulness/headline": level + rng.normal(0, 0.01), "faithfulness/n": 9, "localisation/iou": None}
+        (own / "metrics.json").write_text(json.dumps(scores))
+        (own / "config.yaml").write_text(f"choices: {{explainer: {explainer}}}\nrun: runs/{run}\n")
+        values = {"explainer": explainer, "run": f"runs/{run}"}
+        jobs.append(
+            {"job": number, "overrides": values, "state": "finished", "run_dir": str(number), "run_id": f"e{number}"}
+        )
+    record = {"arguments": [], "varied": ["explainer", "run"], "search": None, "jobs": jobs}
+    (folder / "sweep.json").write_text(json.dumps(record))
+    found = run_stats(tmp_path / "out", f"sweep={folder}", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db")
+    assert found["design"]["response"] == "faithfulness/headline" and found["design"]["random"] == ["run"]
+    assert [row["name"] for row in found["design"]["factors"]] == ["explainer"]
+    assert {row["group"]: row["sd"] for row in found["mixed"]["random"]}["run"] > 0.02
+    decided = {row["contrast"]: row["decision"] for row in found["decision"]}
+    assert decided["gradients - lrp"] == decided["lrp - shap"] == "supported"
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_any_metric_of_runs_can_be_the_response(tmp_path):
+    grid = {"head": ["mlp", "svm"], "seed": [1, 2, 3, 4]}
+    folder = write_sweep(tmp_path / "s", grid, {"emodb": 6, "emovo": 5})
+    for number, path in enumerate(sorted(folder.glob("*/metrics.json"))):
+        scores = json.loads(path.read_text()) | {"explain/deletion_auc": 0.5 + 0.01 * (number * 7 % 5)}
+        path.write_text(json.dumps(scores))
+    quiet = (f"sweep={folder}", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db")
+    found = run_stats(tmp_path / "out", *quiet, "response=explain/deletion_auc")
+    assert found["design"]["rows"] == "runs" and found["design"]["n_rows"] == 8 and found["anova"]
+    by_corpus = run_stats(tmp_path / "out", *quiet, "response=f1_macro")
+    assert by_corpus["design"]["n_rows"] == 16 and len(by_corpus["design"]["factors"]) == 2
+    one = run_stats(tmp_path / "out", *quiet, "response=test/emovo/recall/joy")
+    assert one["design"]["response"] == "test/emovo/recall/joy" and one["design"]["n_rows"] == 8
+
+
 # ---- settings
 
 
@@ -173,6 +215,16 @@ def test_a_formula_needs_no_further_quotes(tmp_path, table):
     assert found["anova"][0]["formula"] == "score ~ arch * language"
     mixed = run_stats(tmp_path / "out", f"table={table}", "statistics.formula=score ~ arch + (1 | language)")
     assert mixed["mixed"]["formula"] == "score ~ arch + (1 | language)"
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_a_conclusion_says_where_an_interval_does_not_reach_what_matters(tmp_path, table):
+    arguments = (f"table={table}", *ROLES)
+    row = run_stats(tmp_path / "out", *arguments)["contrasts"][0]
+    sesoi = (min(abs(row["ci_low"]), abs(row["ci_high"])) + abs(row["estimate"])) / 2
+    found = run_stats(tmp_path / "out", *arguments, f"statistics.sesoi={sesoi}")
+    assert found["contrasts"][0]["verdict"] == "inconclusive" and found["decision"][0]["decision"] == "supported"
+    assert any("its interval does not exclude less than" in words for words in found["conclusion"])
 
 
 @pytest.mark.usefixtures("_no_figures")
@@ -233,14 +285,47 @@ def test_a_sweep_without_results_is_refused(tmp_path, capsys):
     assert "no run has results" in refuse_stats(capsys, f"sweep={folder}", f"hydra.run.dir={tmp_path / 'out'}")
 
 
+@pytest.mark.parametrize(
+    ("change", "arguments", "words"),
+    [
+        ({"arch": "cnn"}, [], "every row has arch=cnn: nothing to compare"),
+        ({"score": 0.5}, [], "every score is 0.5: nothing varies"),
+        ({"score": ""}, [], "none of 30 rows has a number in score"),
+        ({"score": ["0.5", "oops"] * 15}, [], "'oops' in row 2 is no number"),
+        ({"arch": ["", "a", "b"] * 10}, [], "some rows have no arch"),
+        ({}, ["factors=[score,arch]"], "score is the response"),
+        ({}, ["random=[score]"], "score is the response"),
+        ({}, ["statistics.draws=many"], "statistics.draws=many"),
+        ({}, ["statistics.contrasts=mine"], "statistics.contrasts=mine"),
+        ({"hits": [6, 7] * 15, "n": 5}, ["response=hits", "random=[run]", "statistics.trials=n"], "such as 6 of 5"),
+        ({"hits": [1, 2] * 15, "n": "few"}, ["response=hits", "random=[run]", "statistics.trials=n"], "it holds text"),
+        ({"hits": [1, 2] * 15}, ["response=hits", "random=[run]", "statistics.trials=size"], "no such column"),
+        ({"hits": [1, 2] * 15}, ["response=hits", "random=[run]", "statistics.trials=hits"], "it is the response"),
+        ({"a": 1, "b": 2}, ["response=null", "factors=[]", "score=[a,b,c]"], "no column 'c'"),
+    ],
+)
+def test_tables_that_bear_no_analysis_end_with_2(tmp_path, table, capsys, change, arguments, words):
+    path = tmp_path / "changed.csv"
+    pd.read_csv(table).assign(**change).to_csv(path, index=False)
+    roles = ["response=score", "factors=[arch]", *arguments]
+    said = refuse_stats(capsys, f"table={path}", *roles, f"hydra.run.dir={tmp_path / 'out'}")
+    assert words in said and ("expected:" in said or "remedy:" in said)
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "the file is empty"), ("arch,score\n", "it has no rows")])
+def test_files_without_rows_end_with_2(tmp_path, capsys, text, words):
+    path = tmp_path / "none.csv"
+    path.write_text(text)
+    assert words in refuse_stats(capsys, f"table={path}", "response=score", "factors=[arch]")
+
+
 @pytest.mark.usefixtures("_no_figures")
-def test_what_cannot_be_tested_is_described(tmp_path, table):
-    for change in ({"arch": "cnn"}, {"score": 0.5}):
-        path = tmp_path / "flat.csv"
-        pd.read_csv(table).assign(**change).to_csv(path, index=False)
-        found = run_stats(tmp_path / "out", f"table={path}", "response=score", "factors=[arch]")
-        assert found["method"]["method"] in ("describe", "none") and found["contrasts"] == found["decision"] == []
-        assert "not tested" in found["conclusion"][0] or "Nothing was tested" in found["conclusion"][0]
+def test_rows_without_a_score_are_counted(tmp_path, table):
+    frame = pd.read_csv(table)
+    frame.loc[[0, 7], "score"] = np.nan
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    found = run_stats(tmp_path / "out", f"table={tmp_path / 'gaps.csv'}", *ROLES)
+    assert "2 of 30 rows have no score and are left out" in found["caveats"] and found["design"]["n_rows"] == 28
 
 
 # ---- planning
@@ -268,6 +353,25 @@ FREE |= {"per_run", "quantiles", "seeds_needed", "speakers_needed", "environment
 FREE |= {"mixed.groups", "sensitivity", "sensitivity_contrasts"}
 
 
+#: Keys that others build on, whatever else is there.
+PROMISED = {
+    "design": "response rows n_rows factors n_units balanced empty_cells findings",
+    "anova": "type formula terms",
+    "means": "factors levels mean se df ci_low ci_high",
+    "contrasts": "contrast by estimate se df stat p p_adjusted adjust effect_size",
+    "checks": "check statistic p",
+    "decision": "contrast by decision",
+    "conclusion": "",
+}
+PROMISED_ANOVA = "term df df_resid sum_sq F p partial_eta_sq omega_sq"
+PROMISED_MIXED = {
+    "": "formula family loglik converged singular fixed random tests",
+    "fixed": "term estimate se df stat p ci_low ci_high",
+    "random": "group term sd",
+    "tests": "term df df_denom F p",
+}
+
+
 @pytest.mark.usefixtures("_no_figures")
 def test_all_keys_are_documented_and_all_numbers_finite(tmp_path, sweep, table):
     sections = read_sections()
@@ -282,6 +386,7 @@ def test_all_keys_are_documented_and_all_numbers_finite(tmp_path, sweep, table):
     clips = {"utterance": [f"u{place}" for place in range(10)], "speaker": list("vwxyz") * 2}
     (scores > 0.7).astype(int).assign(**clips).to_csv(answers, index=False)
     columns = "score=[a,b,c]"
+    everything = []
     for number, arguments in enumerate(
         [
             (*quiet, "statistics.baseline=cnn"),
@@ -298,6 +403,20 @@ def test_all_keys_are_documented_and_all_numbers_finite(tmp_path, sweep, table):
             lacking = [name for name in list_keys({key: value})[1:] if f"`{name}`" not in sections[key]]
             assert not lacking, f"docs/statistics.md, {key}: {lacking}"
         assert all(math.isfinite(number) for number in list_floats(found))
+        everything.append(found)
+    mixed, anova, _, resampled, datasets, paired = everything
+    assert mixed["mixed"]["random"][-1]["group"] == "residual"
+    assert resampled["resampled"] and datasets["ranks"] and paired["paired"]
+    for found in everything:
+        assert set(PROMISED) | {"mixed"} <= set(found)
+        for key, names in PROMISED.items():
+            rows = [found[key]] if isinstance(found[key], dict) else found[key]
+            assert all(set(names.split()) <= set(row) for row in rows if isinstance(row, dict)), key
+    assert set(PROMISED_ANOVA.split()) <= set(anova["anova"][0]["terms"][0]) and {"type", "formula"} <= set(
+        anova["anova"][0]
+    )
+    for key, names in PROMISED_MIXED.items():
+        assert set(names.split()) <= set(mixed["mixed"][key][0] if key else mixed["mixed"]), key
 
 
 def read_sections():

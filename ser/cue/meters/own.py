@@ -51,5 +51,5 @@ class NumpyMeter:
             "f1": f1,
             "f1_bandwidth": bandwidth,
         }
-        segments = find_segments(values["level"], voiced, speech)
+        segments = find_segments(values["level"], values["sonority"], voiced, speech)
         return Tracks(place_frames(len(f0)), voiced, speech, values, segments, cycles)

@@ -68,7 +68,7 @@ class PraatMeter:
         values |= {"jitter": np.where(voiced, jitter, np.nan), "shimmer": np.where(voiced, shimmer, np.nan)}
         values |= {"f1": f1, "f1_bandwidth": bandwidth}
         speech = mark_speech(values["level"], voiced)
-        segments = find_segments(values["level"], voiced, speech)
+        segments = find_segments(values["level"], values["sonority"], voiced, speech)
         return Tracks(times, voiced, speech, values, segments, cycles)
 
 

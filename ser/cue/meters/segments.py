@@ -8,7 +8,7 @@ Syllables are peaks of the smoothed level in voiced frames with a dip between ne
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.signal import find_peaks
 
 from ser.cue.meters.frames import find_stretches
@@ -20,19 +20,33 @@ BELOW = 30.0
 ABOVE_NOISE = 0.25
 #: s; shorter silences are closures of stops.
 SHORTEST_PAUSE = 0.1
-SMOOTH = 2.5  # frames, SD
+SMOOTH = 1.5  # frames, SD
 DIP = 1.5  # dB between two syllables
 ATTACK = 0.12  # s before a nucleus in which the level rises
+#: s around a peak in which the voice must sound.
+NEAR = 0.03
+#: s from the voice beyond which a noise is none of the speaker's.
+APART = 0.25
 
 
 def mark_speech(level: Array, voiced: Flags) -> Flags:
-    """Frames that are not silent ``[F]``: near enough to the loud frames, or voiced."""
+    """Frames that are not silent ``[F]``: near enough to the loud frames in level and to the voice in time, or voiced."""
     loud, noise = np.percentile(level, 95), np.percentile(level, 5)
-    return np.asarray((level > max(loud - BELOW, noise + ABOVE_NOISE * (loud - noise))) | voiced)
+    active = (level > max(loud - BELOW, noise + ABOVE_NOISE * (loud - noise))) | voiced
+    for first, end in find_stretches(active):
+        if not _widen(voiced, APART)[first:end].any():
+            active[first:end] = False
+    return np.asarray(active)
 
 
-def find_segments(level: Array, voiced: Flags, speech: Flags) -> Segments:
-    """Segments of an utterance from its tracks ``[F]``."""
+def find_segments(level: Array, sonority: Array, voiced: Flags, speech: Flags) -> Segments:
+    """Segments of an utterance from its tracks ``[F]``.
+
+    Args:
+        level: dB, over all frequencies.
+        sonority: dB, where vowels are strong and fricatives weak; its peaks are the syllables.
+        voiced, speech: flags.
+    """
     spoken = np.flatnonzero(speech)
     if not spoken.size:
         none = np.empty((0, 2))
@@ -40,8 +54,8 @@ def find_segments(level: Array, voiced: Flags, speech: Flags) -> Segments:
     first, end = int(spoken[0]), int(spoken[-1]) + 1
     gaps = find_stretches(~speech[first:end]) + first
     pauses = gaps[np.diff(gaps, axis=1)[:, 0] >= SHORTEST_PAUSE / STEP - 1e-9]
-    smooth = gaussian_filter1d(np.maximum(level, np.percentile(level, 95) - 2 * BELOW), SMOOTH)
-    nuclei = _find_nuclei(smooth, voiced)
+    smooth = gaussian_filter1d(np.maximum(sonority, np.percentile(sonority, 95) - 2 * BELOW), SMOOTH)
+    nuclei = find_nuclei(smooth, voiced)
     syllables = _divide(smooth, nuclei, first, end)
     silent = np.zeros(len(level))
     for begin, stop in pauses:
@@ -57,10 +71,16 @@ def find_segments(level: Array, voiced: Flags, speech: Flags) -> Segments:
     )
 
 
-def _find_nuclei(smooth: Array, voiced: Flags) -> np.ndarray:
+def find_nuclei(smooth: Array, voiced: Flags) -> np.ndarray:
     """Frames of the syllables' peaks."""
     peaks, _ = find_peaks(smooth, prominence=DIP)
-    return peaks[voiced[peaks]]
+    return np.asarray(peaks[_widen(voiced, NEAR)[peaks]])
+
+
+def _widen(flags: Flags, reach: float) -> Flags:
+    """Frames within so many s of a flagged one."""
+    size = 2 * round(reach / STEP) + 1
+    return np.asarray(maximum_filter1d(flags.astype(np.uint8), size, mode="constant") > 0)
 
 
 def _divide(smooth: Array, nuclei: np.ndarray, first: int, end: int) -> np.ndarray:

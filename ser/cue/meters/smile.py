@@ -71,7 +71,7 @@ class OpenSmileMeter:
             values[name] = np.where(values[name] > 0, values[name], np.nan)
         values = own | values
         speech = mark_speech(values["level"], voiced)
-        segments = find_segments(values["level"], voiced, speech)
+        segments = find_segments(values["level"], values["sonority"], voiced, speech)
         return Tracks(place_frames(count), voiced, speech, values, segments)
 
     @cached_property

@@ -34,7 +34,9 @@ def describe_spectrum(signal: NDArray[np.float32], voiced: np.ndarray) -> dict[s
     power = measure_power(signal, len(voiced))
     balance = measure_balance(power)
     tracks = {name: np.where(voiced, values, np.nan) for name, values in balance.items()}
-    return tracks | {"loudness": measure_loudness(power), "level": measure_level(signal, len(voiced))}
+    sonority = 10 * np.log10(_take(power, 200, 2500).sum(axis=1, dtype=np.float64) + FLOOR)
+    level = measure_level(signal, len(voiced))
+    return tracks | {"loudness": measure_loudness(power), "level": level, "sonority": sonority}
 
 
 def measure_power(signal: NDArray[np.float32], count: int) -> NDArray[np.float32]:

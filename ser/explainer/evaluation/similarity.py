@@ -52,7 +52,7 @@ def compare_structure(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def measure_complexity(values: np.ndarray) -> float:
-    """Entropy in nats of the histogram of a map: the more its values spread, the more complex (Hedström et al. 2024)."""
+    """Entropy in nats of a map's histogram; greater for maps whose values spread (Hedström et al. 2024)."""
     counts, _ = np.histogram(values, bins=BINS)
     return float(stats.entropy(counts))
 

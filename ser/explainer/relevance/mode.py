@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ser.explainer.relevance import gradients
+from ser.explainer.relevance.operations import CONSTANT, CONVOLUTIONS, PASSED, PLAIN, PRODUCTS
 from ser.explainer.relevance.rules import Rules
-
-#: Linear in what depends on the inputs, or a choice among its elements (maxima, clamps): their gradient is the rule.
-PLAIN = frozenset(
-    """
-    adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool1d adaptive_max_pool2d add amax amin avg_pool1d avg_pool2d
-    broadcast_to cat chunk clamp clamp_max clamp_min clip clone concat concatenate contiguous conv1d conv2d conv3d copy
-    cpu cuda cumsum diagonal double dropout dropout1d dropout2d einsum expand expand_as flatten flip float fold gather
-    get getitem half index_select iter linear masked_fill masked_scatter masked_select matmul bmm max max_pool1d
-    max_pool2d maximum mean min minimum moveaxis movedim narrow neg pad permute positive repeat repeat_interleave
-    requires_grad reshape reshape_as roll rsub select setitem split squeeze stack sub subtract sum swapaxes swapdims t
-    tensor_split tensordot tile to transpose tril triu type type_as unbind unflatten unfold unsqueeze upsample view
-    view_as where zero
-    """.split()
-)
-#: Products: their gradient is the rule as long as one factor alone depends on the inputs.
-PRODUCTS = frozenset("bmm conv1d conv2d conv3d einsum linear matmul tensordot".split())
-#: Elementwise, and zero at zero: relevance passes.
-PASSED = frozenset(
-    "celu elu gelu hardswish hardtanh leaky_relu mish prelu relu relu6 selu silu softsign sqrt tanh".split()
-)
-#: Gates, weights of a mean, and what a norm divides by scale other things: they are constants, those get the relevance.
-CONSTANT = frozenset("hardsigmoid reciprocal rsqrt sigmoid softmax".split())
 
 
 class _Convolution(NamedTuple):
@@ -47,6 +25,27 @@ class _Convolution(NamedTuple):
     named: dict[str, Any]
 
 
+class FoldFinder(TorchFunctionMode):
+    """While it is entered, notes which convolutions, by their order, have a batch normalisation behind them.
+
+    Attributes:
+        found: their numbers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[int] = set()
+        self._made: list[Any] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name, result = func.__name__, func(*args, **(kwargs or {}))
+        if name in CONVOLUTIONS:
+            self._made.append(result)
+        elif name == "batch_norm":
+            self.found |= {place for place, made in enumerate(self._made) if args and made is args[0]}
+        return result
+
+
 class RelevanceMode(TorchFunctionMode):
     """While it is entered, gradients are those of rules.
 
@@ -54,18 +53,21 @@ class RelevanceMode(TorchFunctionMode):
         rules: the choices.
         inputs: of the network.
         locate: where in the network we are.
+        folded: convolutions, by their order, that are one with the batch normalisation behind them.
 
     Attributes:
         uncovered: operations without a rule, as ``module: operation``, in order.
     """
 
-    def __init__(self, rules: Rules, inputs: Tensor, locate: Callable[[], str]) -> None:
+    def __init__(self, rules: Rules, inputs: Tensor, locate: Callable[[], str], folded: Set[int] = frozenset()) -> None:
         super().__init__()
         self.rules = rules
         self.inputs = inputs
         self.locate = locate
+        self.folded = folded
         self.uncovered: list[str] = []
         self._convolutions: dict[int, _Convolution] = {}
+        self._count = 0
         own: dict[str, Callable[..., Tensor]] = {
             "batch_norm": self._norm_batch,
             "div": self._divide,
@@ -80,13 +82,14 @@ class RelevanceMode(TorchFunctionMode):
             "square": self._raise,
             "true_divide": self._divide,
         }
-        convolutions = dict.fromkeys(("conv1d", "conv2d"), self._convolve) if rules.rule_conv == "gamma" else {}
+        convolutions = dict.fromkeys(CONVOLUTIONS, self._convolve) if rules.rule_conv == "gamma" else {}
         passed = dict.fromkeys(PASSED, self._pass)
         constant: dict[str, Callable[..., Tensor]] = dict.fromkeys(CONSTANT, self._hold)
         self._own = own | convolutions | passed | constant
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        self._count += func.__name__ in CONVOLUTIONS
         dependent = sum(tensor.requires_grad for tensor in find_tensors((args, kwargs)))
         if not dependent:
             return func(*args, **kwargs)
@@ -152,7 +155,9 @@ class RelevanceMode(TorchFunctionMode):
         return gradients.attend(func, self.rules.attention == "attnlrp", query, key, value, attn_mask, **named)
 
     def _convolve(self, func: Any, x: Tensor, weight: Tensor, bias: Any = None, *more: Any, **named: Any) -> Tensor:
-        made = gradients.convolve_gamma(func, self.rules.gamma, x, weight, bias, *more, **named)
+        if self._count - 1 not in self.folded:
+            return gradients.convolve_gamma(func, self.rules.gamma, x, weight, bias, *more, **named)
+        made = func(x, weight, bias, *more, **named)
         self._convolutions[id(made)] = _Convolution(made, func, x, weight, bias, more, named)
         return made
 
@@ -168,7 +173,7 @@ class RelevanceMode(TorchFunctionMode):
         momentum: float = 0.1,
         eps: float = 1e-5,
     ) -> Tensor:
-        """One with the convolution that made ``x``, if one did: no order of modules can mislead.
+        """One with the convolution that made ``x``, if it is folded: no order of modules can mislead.
 
         That of the inputs themselves is a change of their unit, and passes relevance on. Any other is linear.
         """
@@ -177,7 +182,7 @@ class RelevanceMode(TorchFunctionMode):
             return self._note("batch_norm with the batch's statistics", value)
         if x is self.inputs or x._base is self.inputs:
             return gradients.pass_through(value, x)
-        convolution = self._convolutions.get(id(x)) if self.rules.fold_bn else None
+        convolution = self._convolutions.get(id(x))
         if convolution is None:
             return value
         whole = gradients.fold(convolution.weight, convolution.bias, mean, variance, weight, bias, eps)
@@ -201,26 +206,3 @@ def find_tensors(nested: Any) -> Iterator[Tensor]:
 def changes_in_place(func: Any) -> bool:
     """Whether a function of torch is of those with one underscore at the end."""
     return func.__name__.endswith("_") and not func.__name__.endswith("__")
-
-
-#: Modules of torch all of whose operations have a rule; those of others are looked at operation by operation.
-COVERED: tuple[type[nn.Module], ...] = (
-    *(nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Identity, nn.Flatten, nn.Unflatten),
-    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding),
-    *(nn.LayerNorm, nn.GroupNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh),
-    *(nn.Hardtanh, nn.Hardswish, nn.Softsign, nn.Sigmoid, nn.Hardsigmoid, nn.Softmax),
-    *(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d),
-    *(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Dropout1d, nn.Dropout2d),
-    *(nn.ZeroPad1d, nn.ZeroPad2d, nn.ConstantPad1d, nn.ConstantPad2d),
-)
-
-
-def find_uncovered(network: nn.Module) -> list[str]:
-    """Modules of torch without a rule, as ``path (class)``."""
-    return [
-        f"{name or 'the network itself'} ({type(module).__name__})"
-        for name, module in network.named_modules()
-        if any(kind.__module__.startswith("torch.nn.modules") and kind is not nn.Module for kind in type(module).mro())
-        and not isinstance(module, COVERED)
-    ]

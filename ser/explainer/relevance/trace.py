@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ser.errors import InputError
 from ser.explainer.base import margin
-from ser.explainer.relevance.mode import RelevanceMode, find_tensors, find_uncovered
+from ser.explainer.relevance.mode import FoldFinder, RelevanceMode
+from ser.explainer.relevance.operations import find_uncovered
 from ser.explainer.relevance.rules import Rules
 
 #: By how much, relative to the largest logit, they may move under the rules.
 TOLERANCE = 1e-5
 #: A map with a cell beyond this many times the relevance that entered is an artefact of numbers, not an explanation.
 EXPLODED = 1e3
-REMEDY = "write it with functions of ser/explainer/relevance/mode.py, or choose explainer=integrated_gradients"
+REMEDY = "write it with functions of ser/explainer/relevance/operations.py, or choose explainer=integrated_gradients"
 
 
 @dataclass
@@ -30,29 +31,26 @@ class Trace:
         logits: [B, K].
         start: relevance that enters [B].
         scale: sum over the logits of its absolute values [B], which is not zero where the start is.
-        hidden: outputs of the modules that were asked for.
     """
 
     inputs: Tensor
     logits: Tensor
     start: Tensor
     scale: Tensor
-    hidden: list[Tensor] = field(default_factory=list)
-
-    def find_gradients(self, of: Tensor, seed: Tensor | None = None, at: Tensor | None = None) -> Tensor:
-        """Modified gradient of a tensor in the graph with a seed for it, at another; zero where it does not reach."""
-        at = self.inputs if at is None else at
-        found = torch.autograd.grad(of, at, seed, retain_graph=True, allow_unused=True)[0]
-        return torch.zeros_like(at) if found is None else found
 
     def find_relevance(self) -> Tensor:
         """Of the inputs [B, …]."""
-        return (self.inputs * self.find_gradients(self.start.sum())).detach()
+        return self.pass_down(self.start.sum())
+
+    def pass_down(self, of: Tensor, seed: Tensor | None = None) -> Tensor:
+        """Relevance of the inputs [B, …] for a tensor in the graph with gradient ``seed``; the graph stays."""
+        if not of.requires_grad:
+            return torch.zeros_like(self.inputs)
+        found = torch.autograd.grad(of, self.inputs, seed, retain_graph=True, allow_unused=True)[0]
+        return (self.inputs * (0 if found is None else found)).detach()
 
 
-def trace(
-    network: nn.Module, inputs: Tensor, classes: Tensor, rules: Rules, modules: list[nn.Module] | None = None
-) -> Trace:
+def trace(network: nn.Module, inputs: Tensor, classes: Tensor, rules: Rules) -> Trace:
     """Run a network under rules.
 
     Args:
@@ -60,35 +58,45 @@ def trace(
         inputs: of equally long clips.
         classes: whose scores are distributed [B].
         rules: the choices.
-        modules: in the network, whose outputs are wanted.
 
     Raises:
         InputError: operations without a rule; a network in training mode; logits that move under the rules.
     """
     check_coverage(network)
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad(), FoldFinder() as folds:
         expected = network(inputs)
-    inputs = inputs.detach().clone().requires_grad_()
-    hidden: list[Tensor] = []
-    with torch.inference_mode(False), torch.enable_grad(), ExitStack() as stack:
-        for module in modules or ():
-            hook = module.register_forward_hook(lambda _module, _inputs, made: hidden.append(next(find_tensors(made))))
-            stack.callback(hook.remove)
-        mode = stack.enter_context(follow(network, inputs, rules))
-        logits = network(inputs)
+    folded = folds.found if rules.fold_bn and rules.rule_conv == "gamma" else set()
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = inputs.detach().clone().requires_grad_()
+        with freeze(network), follow(network, inputs, rules, folded) as mode:
+            logits = network(inputs)
+        weights = weigh_logits(logits.detach(), classes, rules)
+        start = (weights * logits).sum(1)
     if mode.uncovered:
         raise InputError(
             "no rule of relevance for\n    " + "\n    ".join(mode.uncovered),
-            expected="operations that ser/explainer/relevance/mode.py lists",
+            expected="operations that ser/explainer/relevance/operations.py lists",
             remedy=REMEDY,
         )
     compare(expected, logits.detach())
-    weights = weigh_logits(logits.detach(), classes, rules)
-    return Trace(inputs, logits.detach(), (weights * logits).sum(1), (weights * logits.detach()).abs().sum(1), hidden)
+    return Trace(inputs, logits.detach(), start, (weights * logits.detach()).abs().sum(1))
 
 
 @contextmanager
-def follow(network: nn.Module, inputs: Tensor, rules: Rules) -> Iterator[RelevanceMode]:
+def freeze(network: nn.Module) -> Iterator[None]:
+    """While it is entered, no weight asks for a gradient: what does depends on the inputs."""
+    trained = [weight for weight in network.parameters() if weight.requires_grad]
+    for weight in trained:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in trained:
+            weight.requires_grad_()
+
+
+@contextmanager
+def follow(network: nn.Module, inputs: Tensor, rules: Rules, folded: Set[int] = frozenset()) -> Iterator[RelevanceMode]:
     """While it is entered, what the network computes of inputs has gradients by rules; nothing of it stays."""
     path: list[str] = []
     with ExitStack() as stack:
@@ -98,7 +106,9 @@ def follow(network: nn.Module, inputs: Tensor, rules: Rules) -> Iterator[Relevan
             leave = module.register_forward_hook(lambda *_: _drop_last(path), always_call=True)
             stack.callback(enter.remove)
             stack.callback(leave.remove)
-        yield stack.enter_context(RelevanceMode(rules, inputs, lambda: path[-1] if path else "the network itself"))
+        yield stack.enter_context(
+            RelevanceMode(rules, inputs, lambda: path[-1] if path else "the network itself", folded)
+        )
 
 
 def _drop_last(path: list[str]) -> None:
@@ -129,9 +139,8 @@ def weigh_logits(logits: Tensor, classes: Tensor, rules: Rules) -> Tensor:
     """Weight of each logit [B, K] in the relevance that enters: the gradient of the margin, or 1 at the class."""
     if rules.start == "logit":
         return nn.functional.one_hot(classes, logits.shape[1]).to(logits.dtype)
-    with torch.enable_grad():
-        leaf = logits.clone().requires_grad_()
-        return torch.autograd.grad(margin(leaf, classes).sum(), leaf)[0]
+    leaf = logits.clone().requires_grad_()
+    return torch.autograd.grad(margin(leaf, classes).sum(), leaf)[0]
 
 
 def judge(values: Tensor, traced: Trace) -> tuple[list[list[str]], dict[str, Tensor]]:

@@ -108,7 +108,7 @@ class Segments:
 
 def find_empty(bank: Bank) -> Tensor:
     """Margin of the clip without any segment."""
-    return bank.margins[~bank.keep.any(1)].mean()
+    return bank.margins[~bank.keep.any(1)].mean().float()
 
 
 def lay_out(subject: Subject, cells: Cells, values: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ Mark = tuple[float, float]
 FRAME, HOP = 0.025, 0.010
 #: dB below a waveform's loudest frame from which on all is equally silent.
 RANGE = 60.0
+#: dB between loud and quiet frames under which a sound is steady; of spectrograms, in SDs of all cells.
+STEADY, STEADY_CELLS = 6.0, 0.3
 
 
 class Unit(Protocol):
@@ -91,13 +94,11 @@ class Stretches(_AnyInput):
 
     def cut(self, subject: Subject, inputs: Tensor, marks: Sequence[Mark] | None) -> Cells:  # noqa: ARG002 - as all
         """See :class:`Unit`."""
-        levels, first, step = measure_envelope(subject, inputs)
-        bounds = find_bounds(find_speech(levels, self.share, round(self.shortest / step)))
-        parts = [
-            np.linspace(a, b, max(1, int(np.ceil((b - a) * step / self.longest - 1e-9))), endpoint=False)
-            for a, b in pairwise(bounds)
-        ]
-        return cut_cells(subject, inputs, first + np.concatenate(parts) * step)
+        sound = measure_envelope(subject, inputs)
+        bounds = find_bounds(sound.find_speech(self.share, self.shortest))
+        longest = self.longest / sound.step
+        parts = [np.linspace(a, b, max(1, ceil((b - a) / longest)), endpoint=False) for a, b in pairwise(bounds)]
+        return cut_cells(subject, inputs, sound.first + np.concatenate(parts) * sound.step)
 
 
 @dataclass(frozen=True)
@@ -126,16 +127,13 @@ class Syllables(_AnyInput):
 
     def cut(self, subject: Subject, inputs: Tensor, marks: Sequence[Mark] | None) -> Cells:  # noqa: ARG002 - as all
         """See :class:`Unit`."""
-        levels, first, step = measure_envelope(subject, inputs)
-        least = max(1, round(self.shortest / step))
-        speech = find_speech(levels, self.share, least)
-        quiet, loud = np.percentile(levels, [10, 95])
-        dips = [
-            cut
-            for start, stop in find_runs(speech)
-            for cut in split_dips(levels, start, stop, self.dip * (loud - quiet), least)
-        ]
-        return cut_cells(subject, inputs, first + np.union1d(find_bounds(speech), dips) * step)
+        sound = measure_envelope(subject, inputs)
+        speech = sound.find_speech(self.share, self.shortest)
+        quiet, loud = sound.find_range()
+        depth, least = self.dip * (loud - quiet), max(1, round(self.shortest / sound.step))
+        runs = find_runs(speech) if loud > quiet else []
+        dips = [cut for start, stop in runs for cut in split_dips(sound.levels, start, stop, depth, least)]
+        return cut_cells(subject, inputs, sound.first + np.union1d(find_bounds(speech), dips) * sound.step)
 
 
 @dataclass(frozen=True)
@@ -199,23 +197,44 @@ class Words:
         return cut_cells(subject, inputs, np.unique(np.asarray(marks, dtype=np.float64)))
 
 
-def measure_envelope(subject: Subject, inputs: Tensor) -> tuple[np.ndarray, float, float]:
-    """Levels [F] of one clip [1, M, F] or [1, T], in dB or what its spectrogram counts in.
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """Level of a clip over time.
 
-    Returns:
-        Levels, the time at which the first frame begins, and s from one to the next.
+    Attributes:
+        levels: in dB, or what its spectrogram counts in [F].
+        first: s at which the first frame begins.
+        step: s from one frame to the next.
+        least: difference between loud and quiet frames under which the sound is steady.
     """
+
+    levels: np.ndarray
+    first: float
+    step: float
+    least: float
+
+    def find_range(self) -> tuple[float, float]:
+        """Levels that a tenth of the frames stay under and that a twentieth exceed; equal in a steady sound."""
+        quiet, loud = np.percentile(self.levels, [10, 95])
+        return (float(quiet), float(loud)) if loud - quiet >= self.least else (float(loud), float(loud))
+
+    def find_speech(self, share: float, shortest: float) -> np.ndarray:
+        """Which frames [F] are speech, apart from bursts and gaps shorter than so many s; all of a steady sound."""
+        quiet, loud = self.find_range()
+        if quiet == loud:
+            return np.ones(len(self.levels), dtype=bool)
+        frames = round(shortest / self.step)
+        return drop_short(fill_short(self.levels > quiet + share * (loud - quiet), frames), frames)
+
+
+def measure_envelope(subject: Subject, inputs: Tensor) -> Envelope:
+    """Of one clip [1, M, F] or [1, T]."""
     if subject.spectrogram is not None:
         step = subject.spectrogram.step
-        return inputs[0].mean(0).double().cpu().numpy(), -step / 2, step
+        levels = inputs[0].mean(0).double().cpu().numpy()
+        return Envelope(levels, -step / 2, step, STEADY_CELLS * float(inputs.std(correction=0)))
     levels = measure_levels(inputs[0].cpu().numpy(), subject.rate, FRAME, HOP)
-    return np.maximum(levels, levels.max() - RANGE), 0.0, round(HOP * subject.rate) / subject.rate
-
-
-def find_speech(levels: np.ndarray, share: float, least: int) -> np.ndarray:
-    """Which frames [F] are speech; bursts and gaps of fewer than ``least`` frames are not told apart."""
-    quiet, loud = np.percentile(levels, [10, 95])
-    return drop_short(fill_short(levels > quiet + share * (loud - quiet), least), least)
+    return Envelope(np.maximum(levels, levels.max() - RANGE), 0.0, round(HOP * subject.rate) / subject.rate, STEADY)
 
 
 def find_bounds(flags: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ class CueLine:
         word = "no change" if self.expected == 0 else "higher" if self.expected > 0 else "lower"
         if not self.found or self.expected == 0:
             return word
-        return f"{word} ✓ as found" if self.expected * self.contrast_sd > 0 else f"{word} ✗ not as found"
+        return f"{word} ✓ agrees" if self.expected * self.contrast_sd > 0 else f"{word} ✗ disagrees"
 
 
 @dataclass(frozen=True, eq=False)

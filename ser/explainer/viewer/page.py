@@ -13,7 +13,7 @@ from markupsafe import Markup
 import ser.report
 from ser.errors import InputError
 from ser.explainer.viewer.clip import Span, ViewerClip
-from ser.explainer.viewer.maps import pack_maps, trace_curve
+from ser.explainer.viewer.maps import PAGE_CELLS, pack_maps, trace_curve
 from ser.explainer.viewer.sound import OUTLINE_COLUMNS, TOP, draw_spectrogram, encode_audio, to_mel, trace_outline
 from ser.report.blocks import count_things, show_number
 
@@ -45,7 +45,8 @@ def write_viewer(path: Path, title: str, clips: Sequence[ViewerClip], notes: Seq
     if not clips:
         raise InputError("a page of explained clips needs at least one clip")
     methods = list(dict.fromkeys(name for clip in clips for name in clip.attributions))
-    shown = [show_clip(clip, methods) for clip in clips]
+    density = PAGE_CELLS / sum(clip.seconds for clip in clips)
+    shown = [show_clip(clip, methods, density * clip.seconds) for clip in clips]
     page = (
         _make_environment()
         .get_template("viewer.html.j2")
@@ -64,12 +65,12 @@ def write_viewer(path: Path, title: str, clips: Sequence[ViewerClip], notes: Seq
             shared=_embed({"methods": methods, "keys": KEYS, "top": TOP}),
         )
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page.lstrip(), encoding="utf-8")
     return path
 
 
-def show_clip(clip: ViewerClip, methods: Sequence[str]) -> dict[str, object]:
-    """What the template says of a clip; ``data`` is for the script alone."""
+def show_clip(clip: ViewerClip, methods: Sequence[str], cells: float) -> dict[str, object]:
+    """What the template says of a clip, whose maps hold so many cells; ``data`` is for the script alone."""
     metrics = list(dict.fromkeys(metric for scores in clip.scores.values() for metric in scores))
     planted = [("planted", clip.span), ("decoy", clip.decoy)]
     return {
@@ -83,7 +84,9 @@ def show_clip(clip: ViewerClip, methods: Sequence[str]) -> dict[str, object]:
         "lanes": [_show_lane(clip, name) for name in methods],
         "metrics": [metric.replace("_", " ") for metric in metrics],
         "scores": [(name, _show_scores(clip, name, metrics), _explain_absence(clip, name)) for name in methods],
-        "data": _embed(_collect_data(clip)),
+        "absent": any(_explain_absence(clip, name) for name in methods),
+        "explained": ", ".join(dict.fromkeys(one.target for one in clip.attributions.values())) or clip.predicted,
+        "data": _embed(_collect_data(clip, cells)),
     }
 
 
@@ -100,13 +103,15 @@ def describe_span(span: Span) -> str:
     return f"{span[0]:.2f}–{span[1]:.2f} s"
 
 
-def _collect_data(clip: ViewerClip) -> dict[str, object]:
+def _collect_data(clip: ViewerClip, cells: float) -> dict[str, object]:
+    maps, axes = pack_maps(clip.attributions, cells)
     valid = {name for name, one in clip.attributions.items() if one.valid}
     return {
         "clip": clip.clip,
         "start": clip.offset,
         "seconds": clip.seconds,
-        "maps": pack_maps(clip.attributions, clip.seconds),
+        "maps": maps,
+        "axes": axes,
         "targets": {name: one.target for name, one in clip.attributions.items()},
         "regions": {
             name: [[round(float(edge), 4) for edge in span] for span in spans]
@@ -120,10 +125,10 @@ def _collect_data(clip: ViewerClip) -> dict[str, object]:
 def _show_lane(clip: ViewerClip, method: str) -> dict[str, object]:
     one = clip.attributions.get(method)
     if one is None or not one.valid:
-        return {"method": method, "paths": (), "regions": [], "absence": _explain_absence(clip, method)}
+        return {"method": method, "curve": "", "regions": [], "absence": _explain_absence(clip, method)}
     regions = [tuple(10 * value for value in _place_span(clip, span)) for span in clip.regions.get(method, ())]
-    paths = trace_curve(one, clip.offset, clip.seconds)
-    return {"method": method, "paths": paths, "regions": regions, "absence": ""}
+    curve = trace_curve(one, clip.offset, clip.seconds)
+    return {"method": method, "curve": curve, "regions": regions, "absence": ""}
 
 
 def _explain_absence(clip: ViewerClip, method: str) -> str:
@@ -133,9 +138,9 @@ def _explain_absence(clip: ViewerClip, method: str) -> str:
     return "" if one.valid else "not valid: " + "; ".join(one.reasons)
 
 
-def _show_scores(clip: ViewerClip, method: str, metrics: Sequence[str]) -> list[tuple[str, float | None]]:
+def _show_scores(clip: ViewerClip, method: str, metrics: Sequence[str]) -> list[tuple[str, str]]:
     found = [clip.scores.get(method, {}).get(metric, float("nan")) for metric in metrics]
-    return [(show_number(value), float(value) if np.isfinite(value) else None) for value in found]
+    return [(show_number(value), f"{value:.6g}" if np.isfinite(value) else "") for value in found]
 
 
 def _place(clip: ViewerClip, moment: float) -> float:
@@ -149,7 +154,7 @@ def _place_span(clip: ViewerClip, span: Span) -> tuple[float, float]:
 
 
 def _name_pitch(pitch: int) -> str:
-    return f"{pitch / 1000:g}"
+    return f"{pitch / 1000:g}" + (" kHz" if pitch == max(PITCHES) else "")
 
 
 def _embed(data: Mapping[str, object]) -> Markup:

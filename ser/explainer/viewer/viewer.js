@@ -116,7 +116,8 @@ function showScale() {
   }
   const target = open.data.targets[open.method];
   const note = map.pooled ? ", neighbouring cells added up" : "";
-  scaleText.append(`against ${target}`, make("span", "scale"), `for ${target} · full colour ±${map.full.toPrecision(2)} a cell${note}`);
+  const full = `full colour ±${map.full.toPrecision(2)} a cell${note}`;
+  scaleText.append(`against ${target}`, make("span", "scale"), `for ${target} · ${full}`);
 }
 
 function chooseMethod(method) {
@@ -127,9 +128,9 @@ function chooseMethod(method) {
   for (const each of open.article.querySelectorAll("[data-method]")) {
     each.classList.toggle("open", each.dataset.method === method);
   }
-  const curve = find("svg", findLane(method));
+  const lane = findLane(method), curve = find("svg", lane);
   curveLabel.replaceChildren(make("b", ""), make("br", ""), "over time");
-  curveLabel.firstChild.textContent = method;
+  curveLabel.firstChild.append(...find(".label", lane).cloneNode(true).childNodes);
   curvePanel.replaceChildren(...(curve ? [curve.cloneNode(true)] : []));
   parts.regions.disabled = !(open.data.regions[method] || []).length;
   paintMap();
@@ -139,6 +140,15 @@ function chooseMethod(method) {
 }
 
 // ---- the clip ----
+
+function readData(article) {
+  const data = JSON.parse(find(".data", article).textContent);
+  for (const map of Object.values(data.maps)) {
+    map.times = data.axes[map.times];
+    map.freqs = map.freqs === null ? null : data.axes[map.freqs];
+  }
+  return data;
+}
 
 function openClip(row) {
   const article = document.getElementById(row.dataset.clip);
@@ -150,7 +160,7 @@ function openClip(row) {
   article.classList.add("open");
   find("button", row).setAttribute("aria-current", "true");
   open.article = article;
-  open.data = JSON.parse(find(".data", article).textContent);
+  open.data = readData(article);
   open.audio = find("audio", article);
   open.audio.preload = "auto";
   const spectrum = find(".spectrum", article), plot = find(".plot", article);
@@ -206,7 +216,7 @@ function filterClips() {
 function showTime() {
   const second = now(), share = Math.min(1, open.audio.currentTime / open.data.seconds);
   open.article.style.setProperty("--at", share);
-  parts.time.textContent = `${second.toFixed(2)} s of ${secondAt(1).toFixed(2)} s`;
+  parts.time.textContent = `${second.toFixed(2)} s of ${open.data.start.toFixed(2)}–${secondAt(1).toFixed(2)} s`;
   parts.veil.setAttribute("aria-valuenow", open.audio.currentTime.toFixed(2));
   parts.veil.setAttribute("aria-valuetext", `${second.toFixed(2)} seconds`);
 }
@@ -307,7 +317,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !open.article) return;
   const { tagName } = event.target;
   if (tagName === "SELECT" || (tagName === "INPUT" && event.key.startsWith("Arrow"))) return;
-  const presses = event.key === " " && event.target.closest("button, summary") && !event.target.closest("#list td, .play");
+  const button = event.key === " " && event.target.closest("button, summary");
+  const presses = button && !button.closest("#list td, .play"); // the browser does what the button is for
   const place = shared.keys.indexOf(event.key);
   const action = place >= 0 ? () => chooseMethod(shared.methods[place]) : ACTIONS[event.key];
   if (!action || presses) return;
@@ -330,7 +341,8 @@ for (const lane of document.querySelectorAll(".lane")) {
 }
 for (const audio of document.querySelectorAll("audio")) {
   audio.addEventListener("play", () => { showState(); followSound(); });
-  for (const name of ["pause", "seeked"]) audio.addEventListener(name, () => { if (audio === open.audio) { showState(); showTime(); } });
+  const show = () => { if (audio === open.audio) { showState(); showTime(); } };
+  for (const name of ["pause", "seeked"]) audio.addEventListener(name, show);
 }
 
 // ---- the address: #clip=…&method=… ----

@@ -12,7 +12,7 @@ from ser.statistics.export.layout import read_levels
 UNITS = {"run_id": "run", "model": "trained model"}
 SOURCES = {
     "cells": "scores of trained models on single speakers",
-    "runs": "scores of runs on test corpora",
+    "runs": "scores of runs",
     "table": "rows of a table",
 }
 

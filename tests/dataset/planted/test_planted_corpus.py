@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import soundfile
 
-import ser.dataset.planted.corpus as corpus
-from ser.dataset.planted.clip import Plan, make_clip
-from ser.dataset.planted.corpus import TABLE, Planted
+import ser.dataset.planted.folder as folder
+from ser.dataset.planted.corpus import Planted
 from ser.dataset.planted.cues import CUE_NAMES
+from ser.dataset.planted.folder import TABLE
 from ser.dataset.planted.lens import LENS_CUES
+from ser.dataset.planted.lens_plan import LensPlan
 from ser.errors import InputError
 
+#: Samples 8000 to 8003 of a clip of the first version.
+WAS = [0.05298649, 0.05685326, 0.05880427, 0.06072525]
 SMALL = {"speakers": 2, "utterances_per_speaker": 12, "seed": 3}
 
 
@@ -42,7 +45,7 @@ def test_files_hold_the_clips(made):
     row = manifest.frame.iloc[17]
     wave, rate = soundfile.read(row["path"], dtype="float32")
     assert rate == 16000 and wave.ndim == 1
-    expected = make_clip(Plan(2, 12, 3, 8.0), 1, 5)
+    expected = LensPlan(2, 12, 3, 8.0).make(1, 5)
     assert expected.row["clip"] == row["clip"]
     assert wave.size / rate == row["duration"]
     np.testing.assert_allclose(wave, expected.wave, atol=2**-14)
@@ -52,7 +55,7 @@ def test_files_hold_the_clips(made):
 def test_second_load_generates_nothing(made, monkeypatch):
     planted, manifest = made
     before = {path: path.stat().st_mtime_ns for path in planted.folder.rglob("*")}
-    monkeypatch.setattr(corpus, "make_clip", None)
+    monkeypatch.setattr(LensPlan, "make", None)
     again = Planted(root=planted.root, **SMALL).load()
     assert again.frame.equals(manifest.frame)
     assert before == {path: path.stat().st_mtime_ns for path in planted.folder.rglob("*")}
@@ -65,6 +68,13 @@ def test_emotions_choose_clips_but_not_audio(made):
     assert chosen.load().emotions == ["anger", "sadness"]
     with pytest.raises(InputError, match="did you mean 'anger'"):
         Planted(root=planted.root, emotions=["angr"], **SMALL).load()
+
+
+def test_a_corpus_made_before_is_the_same_still(made):
+    planted, _ = made
+    assert Planted().folder.name == "ac3effc31b06" and planted.folder.name == "702fb5e57d52"
+    wave = LensPlan(2, 12, 3, 8.0).make(1, 5).wave
+    assert wave.size == 27526 and wave[8000:8004].tolist() == pytest.approx(WAS, abs=1e-7)
 
 
 @pytest.mark.parametrize("other", [{"seed": 4}, {"strength": 4.0}, {"speakers": 3}, {"utterances_per_speaker": 18}])
@@ -91,14 +101,15 @@ def test_two_processes_at_once_make_one_corpus(tmp_path):
 def test_killed_generation_is_not_taken_for_finished(tmp_path):
     planted = Planted(root=tmp_path, speakers=1, utterances_per_speaker=6, jobs=1)
     code = (
-        "import os, sys; import ser.dataset.planted.corpus as corpus\n"
-        "make, made = corpus.make_clip, []\n"
+        "import os, sys; from ser.dataset.planted.corpus import Planted\n"
+        "from ser.dataset.planted.lens_plan import LensPlan\n"
+        "make, made = LensPlan.make, []\n"
         "def die(*args):\n"
         "    made.append(1)\n"
         "    if len(made) > 3: os._exit(9)\n"
         "    return make(*args)\n"
-        "corpus.make_clip = die\n"
-        "corpus.Planted(root=sys.argv[1], speakers=1, utterances_per_speaker=6, jobs=1).load()\n"
+        "LensPlan.make = die\n"
+        "Planted(root=sys.argv[1], speakers=1, utterances_per_speaker=6, jobs=1).load()\n"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True).returncode == 9
     leftovers = [path for path in tmp_path.iterdir() if path.is_dir()]
@@ -117,7 +128,7 @@ def test_damaged_folder_is_made_again(tmp_path, lost):
 
 def test_failure_leaves_nothing(tmp_path, monkeypatch):
     planted = Planted(root=tmp_path, speakers=1, utterances_per_speaker=6, jobs=1)
-    monkeypatch.setattr(corpus.soundfile, "write", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(folder.soundfile, "write", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         planted.load()
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]

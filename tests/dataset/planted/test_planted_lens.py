@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from ser.dataset.planted.clip import SENTENCES, Plan, assign, make_clip
+from ser.dataset.planted.clip import SENTENCES
 from ser.dataset.planted.lens import (
     LENS_CUES,
     LENS_EMOTIONS,
@@ -18,6 +18,7 @@ from ser.dataset.planted.lens import (
     score_emotions,
     weigh_cues,
 )
+from ser.dataset.planted.lens_plan import LensPlan
 
 
 def test_largest_weight_of_each_cue_is_the_strength():
@@ -71,15 +72,15 @@ def test_attribution_is_the_shapley_value_of_the_logits():
 
 def test_each_speaker_says_each_sentence_in_each_emotion():
     for speaker in range(3):
-        said = [assign(4, speaker, utterance) for utterance in range(6 * SENTENCES)]
+        said = [LensPlan(3, 60, 4, 8.0).deal(speaker, utterance) for utterance in range(6 * SENTENCES)]
         assert len(set(said)) == len(said) == 6 * SENTENCES
         for block in range(SENTENCES):
             emotions, sentences = zip(*said[6 * block : 6 * block + 6], strict=True)
-            assert set(emotions) == set(LENS_EMOTIONS)
+            assert set(emotions) == set(range(len(LENS_EMOTIONS)))
             assert len(set(sentences)) == 1
 
 
 def test_a_larger_plan_starts_with_the_same_clips():
-    small, large = make_clip(Plan(2, 6, 7, 8.0), 1, 5), make_clip(Plan(30, 60, 7, 8.0), 1, 5)
+    small, large = LensPlan(2, 6, 7, 8.0).make(1, 5), LensPlan(30, 60, 7, 8.0).make(1, 5)
     np.testing.assert_array_equal(small.wave, large.wave)
     assert small.row == large.row

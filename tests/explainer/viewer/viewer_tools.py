@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import re
 import select
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,10 +19,23 @@ from ser.explainer.attribution import Attribution
 from ser.explainer.viewer import CueLine, ViewerClip
 
 RATE = 16000
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --mute-audio --autoplay-policy=no-user-gesture-required"
-).split()
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--mute-audio",
+    "--autoplay-policy=no-user-gesture-required",
+]
+#: Chromium reads commands from descriptor 3 and writes to 4.
+LAUNCH = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execvp(sys.argv[3], sys.argv[3:])"
+)
+DATA = re.compile(r'<script type="application/json" class="data">(.*?)</script>')
 
 
 def make_wave(seconds=1.0, pitch=160.0, seed=0):
@@ -40,9 +55,8 @@ def make_attribution(clip, method, values, offset=0.0, seconds=1.0, reasons=(), 
         mels = (np.arange(len(values)) + 0.5) / len(values) * 2595 * np.log10(1 + 8000 / 700)
         freqs = 700 * (10 ** (mels / 2595) - 1)
     times = offset + (np.arange(frames) + 0.5) * step
-    return Attribution(
-        clip, method, values.astype(np.float32), times, freqs, step, target, "anger", "anger", 1.0, reasons=tuple(reasons)
-    )
+    named = {"target": target, "predicted": "anger", "true": "anger", "score": 1.0, "reasons": tuple(reasons)}
+    return Attribution(clip, method, values.astype(np.float32), times, freqs, step, **named)
 
 
 def make_clip(name="03a01Wa", true="anger", predicted="anger", speaker="03", seed=0, seconds=1.0, offset=0.25, **given):
@@ -70,13 +84,23 @@ def make_clip(name="03a01Wa", true="anger", predicted="anger", speaker="03", see
         "scores": {"lrp": {"auroc": 0.91, "enrichment": 2.0}, "segments": {"auroc": 0.55}},
     }
     settings |= given
-    wave = make_wave(seconds, seed=seed)
+    wave = settings.pop("waveform", None)
+    wave = make_wave(seconds, seed=seed) if wave is None else wave
     return ViewerClip(name, "emodb", speaker, true, predicted, 0.93, wave, RATE, offset, **settings)
 
 
 def read_data(page: str) -> list[dict]:
-    """The JSON of each clip in a page."""
-    return [json.loads(text) for text in re.findall(r'<script type="application/json" class="data">(.*?)</script>', page)]
+    """The JSON of each clip in a page, each map with its axes."""
+    found = [json.loads(text) for text in DATA.findall(page)]
+    for data in found:
+        give_axes(data["maps"], data["axes"])
+    return found
+
+
+def give_axes(maps: dict[str, dict], axes: list[list[float]]) -> None:
+    for one in maps.values():
+        one["times"] = axes[one["times"]]
+        one["freqs"] = None if one["freqs"] is None else axes[one["freqs"]]
 
 
 def decode_map(packed: dict) -> np.ndarray:
@@ -90,12 +114,13 @@ class Browser:
     """A page in headless Chromium, driven by its debugging protocol over a pipe (no library, no port)."""
 
     def __init__(self, folder: Path, width=1400, height=1000):
-        theirs_in, self._write = os.pipe()
-        self._read, theirs_out = os.pipe()
+        pipes = (*os.pipe(), *os.pipe())
+        theirs_in, self._write, self._read, theirs_out = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 50) for end in pipes)
+        for end in pipes:
+            os.close(end)
         command = ["chromium", *OPTIONS, "--remote-debugging-pipe", f"--user-data-dir={folder}", "about:blank"]
-        shell = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
         self._process = subprocess.Popen(
-            ["sh", "-c", shell, "sh", *command],
+            [sys.executable, "-ISc", LAUNCH, str(theirs_in), str(theirs_out), *command],
             pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -129,8 +154,9 @@ class Browser:
         return self._receive(lambda reply: reply.get("id") == self._number)["result"]
 
     def open(self, url):
+        """Go to an address, and wait until the page is there."""
         self.send("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+        self.wait(f"document.readyState === 'complete' && location.href === {url!r}.split('#')[0] + location.hash")
 
     def ask(self, expression):
         """The value of an expression in the page."""
@@ -147,7 +173,8 @@ class Browser:
 
     def click(self, selector, across=0.5, down=0.5):
         """With the mouse, at a share of the element's box."""
-        box = self.ask(f"(r => [r.x, r.y, r.width, r.height])(document.querySelector({selector!r}).getBoundingClientRect())")
+        element = f"document.querySelector({selector!r})"
+        box = self.ask(f"(box => [box.x, box.y, box.width, box.height])({element}.getBoundingClientRect())")
         where = {"x": box[0] + across * box[2], "y": box[1] + down * box[3], "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, **where)
@@ -158,9 +185,7 @@ class Browser:
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     def resize(self, width, height):
-        self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def prefer(self, scheme):
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -172,7 +197,7 @@ class Browser:
 
     def print(self, path):
         """The page as a PDF."""
-        path.write_bytes(base64.b64decode(self.send("Page.printToPDF", printBackground=False, preferCSSPageSize=True)["data"]))
+        path.write_bytes(base64.b64decode(self.send("Page.printToPDF", printBackground=False)["data"]))
 
     def _receive(self, wanted, seconds=60.0):
         end = time.monotonic() + seconds

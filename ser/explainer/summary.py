@@ -1,0 +1,81 @@
+"""Scores of one model's explainers put together: a table, comparisons, figures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ser.explainer.evaluation import compare, summarise
+from ser.explainer.evaluation.metrics import BEST, HEADLINES, NULLS
+
+#: What is told of a mean: suffix of the metric and column of the table.
+ENDS = (("", "mean"), ("_ci_low", "ci_low"), ("_ci_high", "ci_high"), ("_skill", "skill"))
+TABLE, COMPARISONS, FIGURES = "evaluation.csv", "comparisons.csv", "figures"
+#: Columns of the table on a screen.
+SHOWN = ("insertion_deletion", "sensitivity_n", "robustness", "random_weights", "random_class", "loc_auroc", "decoy")
+
+
+def write_summary(folder: Path, scores: pd.DataFrame, draws: int = 2000) -> pd.DataFrame:
+    """Write the table, the comparisons and the figures of scores into a folder; returns the table.
+
+    Args:
+        folder: made if need be.
+        scores: of explainers, nulls and the oracle, a row a clip, method and metric; of several models of the same
+            clips their mean counts.
+        draws: resamples of speakers.
+    """
+    from ser.explainer.evaluation.figures import write_figures  # matplotlib, when it is needed
+
+    folder.mkdir(parents=True, exist_ok=True)
+    table = summarise(scores, draws=draws)
+    table.to_csv(folder / TABLE, index=False)
+    compare(scores).to_csv(folder / COMPARISONS, index=False)
+    write_figures(folder / FIGURES, table)
+    return table
+
+
+def read_metrics(table: pd.DataFrame, method: str) -> dict[str, float]:
+    """Scores of a method as metrics of its run: ``scores/insertion_deletion``, with ends of intervals and skill."""
+    rows = table[(table["method"] == method) & (table["subset"] == "all")]
+    found = {}
+    for row in rows.to_dict("records"):
+        found |= {f"scores/{row['metric']}{end}": float(row[name]) for end, name in ENDS}
+    return {name: value for name, value in found.items() if value == value}
+
+
+def print_summary(table: pd.DataFrame, title: str) -> None:
+    """The table on a screen: explainers from the most faithful on, then nulls and the oracle."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ser.explainer.evaluation.figures import order_methods
+
+    rows = table[table["subset"] == "all"]
+    titles = {metric.name: metric.title for metric in HEADLINES}
+    shown = [name for name in SHOWN if name in set(rows["metric"])]
+    screen = Table(title=title, box=None, pad_edge=False, title_justify="left")
+    for name in ("explainer", *(titles[name] for name in shown), "s per clip"):
+        screen.add_column(name)
+    cells = {(row["method"], row["metric"]): row for row in rows.to_dict("records")}
+    for method in [*order_methods(rows), *([BEST] if BEST in set(rows["method"]) else [])]:
+        name = f"({method})" if method in (*NULLS, BEST) else method
+        screen.add_row(name, *(format_cell(cells.get((method, metric))) for metric in (*shown, "seconds")))
+    Console(width=None if sys.stdout.isatty() else 200).print(screen)
+
+
+def format_cell(row: dict[str, float] | None) -> str:
+    """A mean with its interval."""
+    if row is None:
+        return ""
+    interval = f" [{row['ci_low']:.2f}, {row['ci_high']:.2f}]" if row["ci_low"] == row["ci_low"] else ""
+    return f"{row['mean']:.2f}{interval if row['metric'] != 'seconds' else ''}"
+
+
+def join_scores(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Scores of several explanations of the same models; nulls, which each brings along, once."""
+    joined = pd.concat(tables, ignore_index=True)
+    keys = [name for name in ("run", "dataset", "clip", "method", "metric") if name in joined]
+    return joined.drop_duplicates(keys, ignore_index=True)
