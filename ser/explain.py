@@ -24,6 +24,7 @@ from ser.errors import InputError
 from ser.explainer.attribution import Attribution, save_attributions
 from ser.explainer.base import Explainer
 from ser.explainer.clip import Clip
+from ser.explainer.dimensions import DimensionExplainer, explain_dimensions, rank_dimensions
 from ser.explainer.examine import Examination, Method, examine
 from ser.explainer.pick import ClipChoice
 from ser.explainer.subject import Subject, make_subject, make_untrained
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 GROUPS = ("explainer", "explain", "explain_eval", "cue_link", "meter")
 #: Files of an explanation.
 RECORDS, MAPS, METRICS, SCORES = "explanation.json", "attributions.npz", "metrics.json", "scores.parquet"
+#: Predictions of the clips that are explained, with their places in their files.
+CLIPS = "clips.parquet"
 RUN, CONFIG = "run.json", "config.yaml"
 #: Where a run has its own.
 FOLDER = "explanation"
@@ -101,7 +104,10 @@ def explain_run(
             resume=known if get_state(known) == "running" else None,
         )
         try:
-            metrics = write_explanation(config, finished, explainer, chosen, folder)
+            chosen.to_parquet(folder / CLIPS, index=False)
+            write = write_dimensions if isinstance(explainer, DimensionExplainer) else write_explanation
+            metrics = write(config, finished, explainer, chosen, folder)
+            write_json(folder / METRICS, metrics)
             OmegaConf.save(OmegaConf.create({**settings, "run": finished.origin.key}), folder / CONFIG)
             write_json(folder / RUN, {"key": key, "run_id": run.run_id, "state": "finished"})
             run.log_metrics(metrics)
@@ -119,7 +125,9 @@ def check_choices(config: DictConfig, choices: Choices) -> None:
     Raises:
         InputError: with the reason.
     """
-    instantiate(config.explainer).check(make_untrained(choices.trunk, choices.head))
+    explainer = instantiate(config.explainer)
+    if not isinstance(explainer, DimensionExplainer):  # those look at what was fitted
+        explainer.check(make_untrained(choices.trunk, choices.head))
 
 
 def explain_outcome(config: DictConfig, folder: Path, key: str) -> Outcome:
@@ -139,7 +147,9 @@ def write_explanation(
     found = [one for each in done for one in each.attributions]
     scores = pd.concat([table for each in done for table in (each.scores, each.reference)], ignore_index=True)
     save_attributions(found, folder / MAPS)
-    write_json(folder / RECORDS, [one.describe() | {"scores": list_scores(scores, one)} for one in found])
+    diagnostic = bool(getattr(explainer, "diagnostic", False))  # says how information flows, not what counts
+    records = [one.describe() | {"diagnostic": diagnostic, "scores": list_scores(scores, one)} for one in found]
+    write_json(folder / RECORDS, records)
     metrics: dict[str, float | None] = {
         "explain/clips": float(len(found)),
         "explain/valid": sum(one.valid for one in found) / len(found),
@@ -150,8 +160,22 @@ def write_explanation(
         table = write_summary(folder, scores, config.explain_eval.bootstrap)
         metrics |= read_metrics(table, method.name)
     metrics["seconds"] = time.perf_counter() - began
-    write_json(folder / METRICS, metrics)
     return metrics
+
+
+def write_dimensions(
+    config: DictConfig, finished: FinishedRun, explainer: DimensionExplainer, chosen: pd.DataFrame, folder: Path
+) -> dict[str, float | None]:
+    """Explain over named dimensions, where there is no time; returns the metrics."""
+    began, target = time.perf_counter(), str(config.explain["class"])
+    tables = [
+        explain_dimensions(finished, explainer, str(fold), rows, target)
+        for fold, rows in chosen.groupby("fold", sort=False)
+    ]
+    values = pd.concat(tables, ignore_index=True)
+    values.to_parquet(folder / "dimensions.parquet", index=False)
+    rank_dimensions(values).to_csv(folder / "dimensions.csv", index=False)
+    return {"explain/clips": float(len(chosen)), "seconds": time.perf_counter() - began}
 
 
 def examine_fold(
@@ -218,7 +242,7 @@ def hear_clips(finished: FinishedRun, subject: Subject, rows: pd.DataFrame, targ
                 classes=torch.tensor([subject.emotions.index(emotion)], device=subject.device),
                 waveform=heard.waveform,
                 offset=heard.offset,
-                row=row,
+                row={str(name): value for name, value in row.items()},
             )
         )
     return clips

@@ -63,7 +63,8 @@ def copy_results(tracker: Tracker, run: Run, folder: Path, key: str) -> None:
         return
     start_folder(folder, key)
     source = Path(run.data.tags.get("ser.run_dir", ""))
-    if owns(source, key):
+    # Where the run's own directory was deleted, the beginnings made just now are all there is of it.
+    if owns(source, key) and source.resolve() != folder.resolve():
         for name in OUTPUTS:
             if (source / name).is_file():
                 shutil.copy2(source / name, folder / name)

@@ -132,7 +132,8 @@ class CRP(Rules):
         with keep_outputs(blocks) as outputs:
             traced = trace(network, inputs, classes.to(inputs.device), self)
         kept = [outputs[place] for place in range(len(blocks))]
-        found = torch.autograd.grad(traced.start.sum(), kept, retain_graph=True, allow_unused=True)
+        ones = torch.ones_like(traced.start)
+        found = torch.autograd.grad(traced.start, kept, ones, retain_graph=True, allow_unused=True)
         layers = [Layer(*pair) if pair[1] is not None else None for pair in zip(kept, found, strict=True)]
         heard = [layer for layer in layers if layer is not None]
         if not heard:

@@ -8,6 +8,7 @@ still counts in its family, as in R's emmeans.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy import optimize, special, stats
@@ -147,6 +148,8 @@ def exceed_range(value: float, means: int, df: float) -> float:
     """
     if means < 2 or not np.isfinite(value):
         return float("nan")
+    if means == 2:  # the range of two means is a t test's difference, in other units
+        return float(2 * stats.t.sf(value / np.sqrt(2), df))
     place, weight = _stretch_nodes(-8.5, 8.5)
     spread, share = np.ones(1), np.ones(1)
     if np.isfinite(df):
@@ -163,15 +166,24 @@ def exceed_range(value: float, means: int, df: float) -> float:
 
 def _stretch_nodes(low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
     """Gauss–Legendre nodes and weights between two limits."""
-    nodes, weights = np.polynomial.legendre.leggauss(RANGE_NODES)
+    nodes, weights = _list_nodes()
     half = (high - low) / 2
     return low + half * (nodes + 1), half * weights
 
 
+@cache
+def _list_nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Gauss–Legendre nodes and weights on -1 to 1."""
+    return np.polynomial.legendre.leggauss(RANGE_NODES)
+
+
+@lru_cache(maxsize=4096)
 def _find_range(level: float, means: int, df: float) -> float:
     """Quantile of the studentized range; NaN for unknown df."""
     if np.isnan(df):
         return float("nan")
+    if means == 2:
+        return float(np.sqrt(2) * stats.t.ppf((1 + level) / 2, df))
     most = means * (means - 1) / 2
     low, high = (np.sqrt(2) * stats.t.ppf(1 - (1 - level) / (2 * count), df) for count in (1, most))
     return float(optimize.brentq(lambda value: exceed_range(value, means, df) - 1 + level, 0.99 * low, 1.01 * high))

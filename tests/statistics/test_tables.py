@@ -242,10 +242,10 @@ def test_names_stay_text_and_scores_become_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("arch,uar\na,high\n", "'high' is no number"),
+        ("arch,uar\na,high\n", "'high' in row 1 is no number"),
         ("arch,score\na,1\n", r"no column 'uar'[\s\S]*arch, score"),
         ("arch,uar\n,0.5\na,0.6\n", "some rows have no arch"),
-        ("arch,uar\na,\nb,\n", "no row has a number"),
+        ("arch,uar\na,\nb,\n", "none of 2 rows has a number"),
         ("arch,uar\n", "no rows"),
     ],
 )

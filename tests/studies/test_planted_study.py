@@ -1,10 +1,8 @@
-"""``ser study``: steps in order, each once; what fails, what is left out, what is made anew; the planted study's file."""
+"""``ser study``: steps in order, each once; what fails, what is left out, what is made anew."""
 
 import json
 
 import pytest
-from study_tools import kill_group
-
 from ser.study import choose_values, fill, list_studies, read_study, write_value
 
 TINY = [
@@ -113,7 +111,6 @@ def test_a_killed_study_goes_on(ser, start_ser, kill_when, write_study, outputs)
     assert (folder / "short.json").is_file() and not (folder / "long.json").exists()
     said = ser("study", path)
     assert said.code == 0 and said.out.count("done before") == 1 and (folder / "long" / "metrics.json").is_file()
-    assert kill_group  # the group of the killed one took its steps along
 
 
 def test_two_at_once_are_one_too_many(ser, write_study, tmp_path):

@@ -51,4 +51,5 @@ def measure_infidelity(predicted: np.ndarray, drops: np.ndarray) -> float:
     if not total:
         return float("nan")
     scale = max(0.0, float(predicted @ drops)) / own if own else 0.0
-    return float(np.sum((scale * predicted - drops) ** 2)) / total
+    rest = scale * predicted - drops
+    return float(rest @ rest) / total

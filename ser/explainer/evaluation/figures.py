@@ -106,7 +106,7 @@ def draw_metric(axes: Axes, rows: pd.DataFrame, metric: Metric, methods: Sequenc
     axes.set_title(metric.title + arrow, fontsize=9.5, loc="left")
     axes.set_ylim(len(methods) - 0.4, -0.6)
     low, high = axes.get_xlim()
-    if high - low < 0.2 and rows["mean"].nunique() == 1:
+    if high - low < 0.2 and np.ptp(rows["mean"].to_numpy()) == 0:
         axes.set_xlim(low - 0.5, high + 0.5)
     axes.locator_params(axis="x", nbins=5)
     finish_axes(axes, "x")

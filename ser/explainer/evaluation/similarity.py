@@ -9,8 +9,8 @@ from scipy import ndimage, stats
 TOP = 0.2
 #: Bins of the histogram whose entropy is a map's complexity (Hedström et al. 2024).
 BINS = 100
-#: Standard deviation in cells of the window of structural similarity, and its constants (Wang et al. 2004).
-WINDOW, STABILISERS = 1.5, (0.01, 0.03)
+#: Standard deviation in cells of the window of structural similarity, and its constant for values from -1 to 1.
+WINDOW, STABILISER = 1.5, (0.03 * 2) ** 2
 
 
 def correlate_ranks(a: np.ndarray, b: np.ndarray) -> float:
@@ -37,18 +37,16 @@ def measure_change(a: np.ndarray, b: np.ndarray) -> float:
 def compare_structure(a: np.ndarray, b: np.ndarray) -> float:
     """Structural similarity (Wang et al. 2004) of two maps [freq, time], each divided by its largest absolute value.
 
-    1 for equal maps, about 0 for unrelated ones; NaN where one is zero everywhere.
+    Without its term for lightness, which takes two negative values for two positive ones: 1 for equal maps, -1 for
+    opposite ones, about 0 for unrelated ones; NaN where one is zero everywhere.
     """
     if not np.any(a) or not np.any(b):
         return float("nan")
     first, second = (np.asarray(one, dtype=float) / np.abs(one).max() for one in (a, b))
-    lightness, contrast = ((constant * 2) ** 2 for constant in STABILISERS)  # values span 2
     means = [_blur(one) for one in (first, second)]
     variances = [_blur(one**2) - mean**2 for one, mean in zip((first, second), means, strict=True)]
     covariance = _blur(first * second) - means[0] * means[1]
-    above = (2 * means[0] * means[1] + lightness) * (2 * covariance + contrast)
-    below = (means[0] ** 2 + means[1] ** 2 + lightness) * (variances[0] + variances[1] + contrast)
-    return float(np.mean(above / below))
+    return float(np.mean((2 * covariance + STABILISER) / (variances[0] + variances[1] + STABILISER)))
 
 
 def measure_complexity(values: np.ndarray) -> float:

@@ -40,13 +40,13 @@ class Trace:
 
     def find_relevance(self) -> Tensor:
         """Of the inputs [B, …]."""
-        return self.pass_down(self.start.sum())
+        return self.pass_down(self.start, torch.ones_like(self.start))
 
-    def pass_down(self, of: Tensor, seed: Tensor | None = None) -> Tensor:
-        """Relevance of the inputs [B, …] for a tensor in the graph with gradient ``seed``; the graph stays."""
+    def pass_down(self, of: Tensor, gradient: Tensor) -> Tensor:
+        """Relevance of the inputs [B, …] for a tensor in the graph and the gradient that it has; the graph stays."""
         if not of.requires_grad:
             return torch.zeros_like(self.inputs)
-        found = torch.autograd.grad(of, self.inputs, seed, retain_graph=True, allow_unused=True)[0]
+        found = torch.autograd.grad(of, self.inputs, gradient, retain_graph=True, allow_unused=True)[0]
         return (self.inputs * (0 if found is None else found)).detach()
 
 

@@ -1,0 +1,62 @@
+"""The end of a sweep of ``ser explain``: explainers of the same model side by side."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from ser.explain import CONFIG, SCORES, write_pages
+from ser.explainer.summary import join_scores, print_summary, write_summary
+from ser.sweep import DONE, SweepCallback
+
+#: Where a sweep has the table, the comparisons and the figures of each model, and of all together.
+EVALUATION = "evaluation"
+
+
+class ExplanationSweep(SweepCallback):
+    """A sweep whose jobs are explanations."""
+
+    def sum_up(self, folder: Path, record: Mapping[str, Any], config: DictConfig) -> None:
+        """One table, one figure and one page a model; where several models were explained, one table of all."""
+        print_states(record)
+        groups = group_by_run([folder / job["run_dir"] for job in record["jobs"] if job["state"] in DONE])
+        scores = {run: read_scores(folders, run) for run, folders in groups.items()}
+        known = {run: table for run, table in scores.items() if len(table)}
+        for run, table in known.items():
+            target = folder / EVALUATION / run
+            print_summary(write_summary(target, table), f"run {run}")
+            sys.stdout.write(f"{target}\n\n")
+        if len(known) > 1:
+            whole = join_scores(list(known.values()))
+            print_summary(write_summary(folder / EVALUATION / "all", whole), f"all {len(known)} runs")
+        if config.report:
+            for run, folders in groups.items():
+                page = write_pages(config, folders, folder / EVALUATION / run, scores[run])
+                sys.stdout.write(f"page: {page}\n")
+
+
+def print_states(record: Mapping[str, Any]) -> None:
+    """What became of each job that did not finish."""
+    for job in record["jobs"]:
+        if job["state"] not in DONE:
+            varied = " ".join(f"{name}={job['overrides'].get(name, '')}" for name in record["varied"])
+            sys.stdout.write(f"{job['state']}: {varied}: {job['reason']}\n")
+
+
+def group_by_run(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """Folders of explanations by the key of the run that they explain."""
+    groups: dict[str, list[Path]] = {}
+    for folder in folders:
+        groups.setdefault(str(OmegaConf.load(folder / CONFIG).run), []).append(folder)
+    return groups
+
+
+def read_scores(folders: Sequence[Path], run: str) -> pd.DataFrame:
+    """Scores of the explanations of a run."""
+    tables = [pd.read_parquet(folder / SCORES) for folder in folders if (folder / SCORES).is_file()]
+    return join_scores(tables).assign(run=run) if tables else pd.DataFrame()
