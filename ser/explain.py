@@ -126,7 +126,9 @@ def check_choices(config: DictConfig, choices: Choices) -> None:
         InputError: with the reason.
     """
     explainer = instantiate(config.explainer)
-    if not isinstance(explainer, DimensionExplainer):  # those look at what was fitted
+    if isinstance(explainer, DimensionExplainer):
+        explainer.check_choices(choices.trunk, choices.head)
+    else:
         explainer.check(make_untrained(choices.trunk, choices.head))
 
 

@@ -14,7 +14,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from ser.cue.aggregate import KINDS, Resamples, find_interval, find_p
+from ser.cue.aggregate import KINDS, Resamples
 from ser.cue.contrast import Contrasts
 from ser.cue.heard import Heard
 from ser.cue.tracks import Array
@@ -118,9 +118,9 @@ def score_shifts(
     columns = null.transpose(1, 0, 2).reshape(len(clips), -1)
     means, p = [], []
     for emotion in emotions:
-        mean, drawn = resamples.average(columns, own == emotion)
-        means.append(mean.reshape(kept, cues))
-        p.append(find_p(drawn).reshape(kept, cues))
+        found_there = resamples.average(columns, own == emotion)
+        means.append(found_there.mean.reshape(kept, cues))
+        p.append(found_there.find_p().reshape(kept, cues))
     scores = []
     for mean, chance in zip(np.stack(means, axis=1), np.stack(p, axis=1), strict=True):
         q = adjust_p(chance.ravel(), "bh").reshape(chance.shape)
@@ -155,16 +155,16 @@ def follow_errors(
         scores.append(np.divide(reached, most, out=np.full(len(wrong), np.nan), where=most > 0))
     predicted, true = scores
     resamples = Resamples.draw([clips[at].speaker for at in wrong], draws, seed)
-    mean, drawn = resamples.average((predicted - true)[:, None], np.ones(len(wrong), bool))
-    low, high = find_interval(drawn)
+    difference = resamples.average((predicted - true)[:, None], np.ones(len(wrong), bool))
+    low, high = difference.find_interval()
     return {
         "clips": len(wrong),
         "predicted": float(np.nanmean(predicted)),
         "true": float(np.nanmean(true)),
-        "difference": float(mean[0]),
+        "difference": float(difference.mean[0]),
         "low": float(low[0]),
         "high": float(high[0]),
-        "p": float(find_p(drawn)[0]),
+        "p": float(difference.find_p()[0]),
     }
 
 

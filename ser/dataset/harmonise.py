@@ -44,6 +44,15 @@ CODES: dict[str, dict[str, str | None]] = {
     "planted": {
         "ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness",
     },
+    "planted_a1": {  # NEU and what the cue expresses
+        "ANG": "anger", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness",
+    },
+    "planted_a2": {
+        "ANG": "anger", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness",
+    },
+    "planted_a4": {
+        "ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness",
+    },
     "ravdess": {
         "01": "neutral", "02": "calm", "03": "happiness", "04": "sadness", "05": "anger", "06": "fear",
         "07": "disgust", "08": "surprise",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,16 @@ import pandas as pd
 from ser.errors import InputError
 from ser.finished import FinishedRun
 from ser.gather import gather_clips
+from ser.head.trunk import Trunk
 from ser.model import TrainedModel
 
 
 @runtime_checkable
 class DimensionExplainer(Protocol):
     """A choice of ``conf/explainer`` that explains vectors."""
+
+    def check_choices(self, trunk: Trunk, head: Any) -> None:
+        """Raise InputError, with the reason, where it will not be able to explain what a head becomes."""
 
     def check_model(self, model: TrainedModel) -> None:
         """Raise InputError, with the reason, where it cannot explain such a model."""

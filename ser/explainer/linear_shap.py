@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from ser.errors import InputError
 
 if TYPE_CHECKING:
+    from ser.head.trunk import Trunk
     from ser.model import TrainedModel
 
 
@@ -37,6 +40,17 @@ class LinearShap:
     """
 
     over_dimensions: ClassVar[bool] = True
+
+    def check_choices(self, trunk: Trunk, head: Any) -> None:
+        """Raise InputError, with the reason, unless what such a head becomes will be linear on vectors."""
+        if trunk.trains or (trunk.backbone.frames and (trunk.reading.needs_frames or trunk.reading.layer == "mix")):
+            raise refuse("the head will not read one fixed vector a clip")
+        if getattr(head, "hidden", ()) or getattr(head, "relu", False):
+            raise refuse("the head has more than one layer")
+        if hasattr(head, "estimator"):
+            # What an estimator is shows in what it becomes: some have linear and other kernels.
+            toy = clone(head.estimator).fit(np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2)
+            read_pipeline(make_pipeline("passthrough", toy))
 
     def check_model(self, model: TrainedModel) -> None:
         """Raise InputError, with the reason, unless the model is linear on vectors."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -66,7 +67,7 @@ def print_summary(table: pd.DataFrame, title: str) -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(screen)
 
 
-def format_cell(row: dict[str, float] | None) -> str:
+def format_cell(row: Mapping[Hashable, Any] | None) -> str:
     """A mean with its interval."""
     if row is None:
         return ""

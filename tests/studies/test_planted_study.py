@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from ser.study import choose_values, fill, list_studies, read_study, write_value
 
 TINY = [
@@ -110,7 +111,7 @@ def test_a_killed_study_goes_on(ser, start_ser, kill_when, write_study, outputs)
     kill_when(process, lambda: list((outputs / "cache").glob("planted/*.building-*")) if outputs.exists() else False)
     assert (folder / "short.json").is_file() and not (folder / "long.json").exists()
     said = ser("study", path)
-    assert said.code == 0 and said.out.count("done before") == 1 and (folder / "long" / "metrics.json").is_file()
+    assert said.code == 0 and said.out.count("done before\n") == 1 and (folder / "long" / "metrics.json").is_file()
 
 
 def test_two_at_once_are_one_too_many(ser, write_study, tmp_path):

@@ -130,7 +130,8 @@ def clash(one, other):
     untrained = backbone == "mel_cnn_small" and finetune not in (None, "full")
     unadapted = backbone == "tiny_byol" and finetune == "lora"
     weightless = pair.get("class_weight") == "balanced" and head in ("knn", "dummy", "dummy_stratified")
-    special = pair.get("split") in ("official", "leave_one_session_out") and pair.get("dataset", "csv") != "csv"
+    unofficial = pair.get("split") == "official" and pair.get("dataset", "csv") not in ("csv", "planted")
+    special = unofficial or (pair.get("split") == "leave_one_session_out" and pair.get("dataset", "csv") != "csv")
     return untrainable or functionals or untrained or unadapted or weightless or special
 
 

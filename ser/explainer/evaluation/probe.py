@@ -61,7 +61,7 @@ class Probe:
     """One clip with its cells, and its fills as they are needed.
 
     Attributes:
-        forwards: clips passed through the model so far; equal masks that are asked for together count once each.
+        forwards: clips passed through the model so far; equal masks that are asked for together are scored once.
     """
 
     subject: Subject
@@ -89,9 +89,10 @@ class Probe:
 
     def ask(self, keep: Tensor, fill: str) -> np.ndarray:
         """Margins [N] of the clip with only some cells kept [N, count]."""
-        self.forwards += len(keep)
-        found = score_masks(self.subject, self.clip.inputs, self.cells, keep, self.fill(fill), self.clip.classes)
-        return found.cpu().numpy().astype(np.float64)
+        different, place = keep.unique(dim=0, return_inverse=True)
+        self.forwards += len(different)
+        found = score_masks(self.subject, self.clip.inputs, self.cells, different, self.fill(fill), self.clip.classes)
+        return found.cpu().numpy().astype(np.float64)[place.numpy()]
 
     def ask_mean(self, keep: Tensor, fills: Sequence[str]) -> np.ndarray:
         """The same, averaged over fills."""

