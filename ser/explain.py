@@ -20,12 +20,15 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from ser.cue.heard import Linked
 from ser.errors import InputError
 from ser.explainer.attribution import Attribution, save_attributions
 from ser.explainer.base import Explainer
 from ser.explainer.clip import Clip
+from ser.explainer.cues import link_cues, write_cues
 from ser.explainer.dimensions import DimensionExplainer, explain_dimensions, rank_dimensions
 from ser.explainer.examine import Examination, Method, examine
+from ser.explainer.pages import CLIPS, MAPS, PAGE, RECORDS, write_page
 from ser.explainer.pick import ClipChoice
 from ser.explainer.subject import Subject, make_subject, make_untrained
 from ser.explainer.summary import read_metrics, write_summary
@@ -40,9 +43,7 @@ log = logging.getLogger(__name__)
 #: Groups of the configuration that say what is explained, how, and how that is judged.
 GROUPS = ("explainer", "explain", "explain_eval", "cue_link", "meter")
 #: Files of an explanation.
-RECORDS, MAPS, METRICS, SCORES = "explanation.json", "attributions.npz", "metrics.json", "scores.parquet"
-#: Predictions of the clips that are explained, with their places in their files.
-CLIPS = "clips.parquet"
+METRICS, SCORES = "metrics.json", "scores.parquet"
 RUN, CONFIG = "run.json", "config.yaml"
 #: Where a run has its own.
 FOLDER = "explanation"
@@ -108,7 +109,12 @@ def explain_run(
             write = write_dimensions if isinstance(explainer, DimensionExplainer) else write_explanation
             metrics = write(config, finished, explainer, chosen, folder)
             write_json(folder / METRICS, metrics)
-            OmegaConf.save(OmegaConf.create({**settings, "run": finished.origin.key}), folder / CONFIG)
+            if config.report:
+                write_page(folder / PAGE, name_page(method_of(config), finished), [folder], read_scores(folder))
+            OmegaConf.save(
+                OmegaConf.create({**settings, "choices": dict(config.choices), "run": finished.origin.key}),
+                folder / CONFIG,
+            )
             write_json(folder / RUN, {"key": key, "run_id": run.run_id, "state": "finished"})
             run.log_metrics(metrics)
             run.log_folder(folder)
@@ -142,7 +148,7 @@ def write_explanation(
 ) -> dict[str, float | None]:
     """Explain, score, link to cues, and write what was found; returns the metrics."""
     began = time.perf_counter()
-    method = Method(str(config.choices.explainer), explainer, config.explain.gate, config.explain.max_batch)
+    method = Method(method_of(config), explainer, config.explain.gate, config.explain.max_batch)
     done = [
         examine_fold(config, finished, method, str(fold), rows) for fold, rows in chosen.groupby("fold", sort=False)
     ]
@@ -157,10 +163,13 @@ def write_explanation(
         "explain/valid": sum(one.valid for one in found) / len(found),
         "explain/seconds_per_clip": sum(one.cost.seconds for one in found) / len(found),
     }
+    linked = link_clips(config, finished, done)
+    plausible = write_cues(linked, folder) if linked is not None else {}
     if len(scores):
         scores.to_parquet(folder / SCORES, index=False)
-        table = write_summary(folder, scores, config.explain_eval.bootstrap)
+        table = write_summary(folder, scores, config.explain_eval.bootstrap, {method.name: plausible})
         metrics |= read_metrics(table, method.name)
+    metrics |= {f"cues/{name}": value for name, value in plausible.items()}
     metrics["seconds"] = time.perf_counter() - began
     return metrics
 
@@ -196,6 +205,16 @@ def examine_fold(
     shuffled = make_subject(labels.load_model(fold)) if labels is not None else None
     reference = Path(config.paths.cache) / "explanations" / f"{name}.npz"
     return examine(subject, clips, method, instantiate(config.explain_eval) or None, reference, shuffled)
+
+
+def link_clips(config: DictConfig, finished: FinishedRun, done: Sequence[Examination]) -> Linked | None:
+    """Cues at the places that the explanations of all folds point at, unless ``cue_link=none``."""
+    linker = instantiate(config.cue_link)
+    if not linker:
+        return None
+    clips = [clip for each in done for clip in each.clips]
+    found = [one for each in done for one in each.attributions]
+    return link_cues(linker, finished.corpus, done[0].rate, clips, found)
 
 
 def list_scores(scores: pd.DataFrame, one: Attribution) -> dict[str, float]:
@@ -253,7 +272,7 @@ def hear_clips(finished: FinishedRun, subject: Subject, rows: pd.DataFrame, targ
 def name_explanation(config: DictConfig, finished: FinishedRun, labels: Mapping[str, str]) -> str:
     """What varied; alone, the method and the run."""
     varied = " ".join(f"{name}={value}" for name, value in labels.items())
-    return varied or f"{config.choices.explainer} of {finished.origin.key}"
+    return varied or f"{method_of(config)} of {finished.origin.key}"
 
 
 def make_tags(finished: FinishedRun, key: str, folder: Path, parent: str, labels: Mapping[str, str]) -> dict[str, str]:
@@ -274,6 +293,22 @@ def hash_clips(rows: pd.DataFrame) -> str:
     """Identity of the clips that are explained."""
     names: Sequence[Any] = rows[["dataset", "clip"]].agg("/".join, axis=1).sort_values().tolist()
     return blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
+
+
+def method_of(config: DictConfig) -> str:
+    """What the explainer is called."""
+    return str(config.choices.explainer)
+
+
+def name_page(method: str, finished: FinishedRun) -> str:
+    """Title of a page."""
+    made = finished.config.choices
+    return f"{method}: {made.get('backbone', '')} on {made.get('dataset', '')}, run {finished.origin.key}"
+
+
+def read_scores(folder: Path) -> pd.DataFrame:
+    """Scores of an explanation; empty where it has none."""
+    return pd.read_parquet(folder / SCORES) if (folder / SCORES).is_file() else pd.DataFrame()
 
 
 def copy_folder(tags: Mapping[str, str], key: str, folder: Path) -> bool:

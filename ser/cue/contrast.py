@@ -125,9 +125,7 @@ def contrast_clips(
         p_neutral = 2 * stats.t.sf(np.abs(t), np.maximum(count - 1, 0) + PRIOR)
     share = np.array([one.share for one in measured])
     frame = _tabulate(clips, quantiles, value, kinds, z, p_shift, p_neutral, share, count[:, 0, 0])
-    null = np.stack(
-        [one.null[rng.integers(len(one.null), size=KEPT)] for one in measured], axis=1
-    )
+    null = np.stack([one.null[rng.integers(len(one.null), size=KEPT)] for one in measured], axis=1)
     return Contrasts(kinds, (null - mean) / scale, frame)
 
 

@@ -78,7 +78,10 @@ class ExpertTable:
         return next(fitting, None)
 
     def weigh(
-        self, emotions: Sequence[str], reliability: Mapping[str, float | None], variants: Mapping[str, str] | None = None
+        self,
+        emotions: Sequence[str],
+        reliability: Mapping[str, float | None],
+        variants: Mapping[str, str] | None = None,
     ) -> tuple[Array, Array]:
         """Signs and weights of measured cues ``[emotions, cues]``, in the order of :data:`ser.cue.cues.CUES`.
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ser.cue.aggregate import KINDS, Resamples
 from ser.cue.contrast import Contrasts
+from ser.cue.cues import CUE_NAMES
 from ser.cue.heard import Heard
 from ser.cue.tracks import Array
 from ser.statistics.adjust import adjust_p
@@ -41,17 +42,21 @@ def score_agreement(means: Array, q: Array, signs: Array, weights: Array) -> Arr
     return np.array([found @ (weights * signs).T, known.astype(float) @ weights.T])
 
 
-def permute_rows(scores: Array, seed: int) -> Array:
-    """Agreement under every order of the table's rows, or :data:`RANDOM` ones of many emotions ``[orders]``."""
+def permute_rows(scores: Array, seed: int) -> tuple[Array, bool]:
+    """Agreement under every order of the table's rows, or :data:`RANDOM` ones of many emotions ``[orders]``.
+
+    Also whether these are all orders, the true one among them.
+    """
     size = scores.shape[1]
-    if factorial(size) <= EXACT:
+    exact = factorial(size) <= EXACT
+    if exact:
         orders = np.array(list(permutations(range(size))))
     else:
         rng = np.random.default_rng(seed)
         orders = np.array([rng.permutation(size) for _ in range(RANDOM)])
     rows = np.arange(size)
     reached, most = scores[0][rows, orders].sum(axis=1), scores[1][rows, orders].sum(axis=1)
-    return np.divide(reached, most, out=np.full(len(orders), np.nan), where=most > 0)
+    return np.divide(reached, most, out=np.full(len(orders), np.nan), where=most > 0), exact
 
 
 def judge(
@@ -86,8 +91,8 @@ def judge(
             means, q = (_spread(contrasts, kind, subset, emotions, column) for column in ("mean", "q"))
             scores = score_agreement(means, q, signs, weights)
             own = np.diagonal(scores, axis1=1, axis2=2)
-            chance = permute_rows(scores, seed)
-            row = {"kind": kind, "subset": subset, "emotion": ""} | _compare(_share(own.sum(axis=1)), chance)
+            chance, exact = permute_rows(scores, seed)
+            row = {"kind": kind, "subset": subset, "emotion": ""} | _compare(_share(own.sum(axis=1)), chance, exact)
             if (kind, subset) == ("neutral", "all"):
                 moved = score_shifts(clips, found, emotions, signs, weights, place, draws, seed)
                 shifted = _compare(_share(own.sum(axis=1)), moved)
@@ -130,8 +135,14 @@ def score_shifts(
 
 
 def follow_errors(
-    clips: Sequence[Heard], found: Contrasts, emotions: Sequence[str], signs: Array, weights: Array, place: int,
-    draws: int, seed: int,
+    clips: Sequence[Heard],
+    found: Contrasts,
+    emotions: Sequence[str],
+    signs: Array,
+    weights: Array,
+    place: int,
+    draws: int,
+    seed: int,
 ) -> dict[str, object] | None:
     """Whether the contrasts of wrong clips go with the emotion that was predicted or with the true one.
 
@@ -170,8 +181,6 @@ def follow_errors(
 
 def _spread(table: pd.DataFrame, kind: str, subset: str, emotions: Sequence[str], column: str) -> Array:
     """A column of the contrasts ``[emotions, cues]``; NaN for emotions without clips."""
-    from ser.cue.cues import CUE_NAMES
-
     own = table[(table["kind"] == kind) & (table["subset"] == subset)]
     wide = own.pivot_table(index="emotion", columns="cue", values=column, dropna=False)
     return wide.reindex(index=list(emotions), columns=list(CUE_NAMES)).to_numpy(dtype=float)
@@ -181,8 +190,8 @@ def _share(pair: Array) -> float:
     return float(pair[0] / pair[1]) if pair[1] > 0 else float("nan")
 
 
-def _compare(agreement: float, chance: Array) -> dict[str, float]:
-    """An agreement beside its chance distribution."""
+def _compare(agreement: float, chance: Array, exact: bool = False) -> dict[str, float]:
+    """An agreement beside its chance distribution, which has it in it where it is exact."""
     known = chance[np.isfinite(chance)]
     if not known.size or not np.isfinite(agreement):
         return dict.fromkeys(("chance", "sd", "z", "p"), float("nan")) | {"agreement": agreement}
@@ -192,5 +201,5 @@ def _compare(agreement: float, chance: Array) -> dict[str, float]:
         "chance": float(known.mean()),
         "sd": sd,
         "z": (agreement - float(known.mean())) / sd if sd > 1e-12 else float("nan"),
-        "p": float((1 + (known >= agreement - 1e-12).sum()) / (1 + known.size)),
+        "p": float(((not exact) + (known >= agreement - 1e-12).sum()) / ((not exact) + known.size)),
     }

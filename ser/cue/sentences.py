@@ -38,7 +38,11 @@ def describe(
     verdicts = [judge_direction(emotion, cue, size, table, variants.get(emotion)) for cue, size in list_sizes(found)]
     parts = []
     for verdict, ending in ENDINGS.items():
-        phrases = [name_change(cue, size) for (cue, size), own in zip(list_sizes(found), verdicts, strict=True) if own == verdict]
+        phrases = [
+            name_change(cue, size)
+            for (cue, size), own in zip(list_sizes(found), verdicts, strict=True)
+            if own == verdict
+        ]
         if phrases:
             parts.append(f"{join(phrases)} than {whose}" + (f"; {ending}" if ending else ""))
     text = f"{name}: " + (". ".join(part[0].upper() + part[1:] if at else part for at, part in enumerate(parts)))
@@ -46,7 +50,7 @@ def describe(
         text = f"{name}: no cue differs from {whose}"
     there = [name_change(cue, size) for cue, size in list_sizes(select(rows, "shift"))]
     if there:
-        text += f". The map lies where the voice is {join(there)} than elsewhere in the clip"
+        text += f". What the map marks, beside the rest of the clip: {join(there)}"
     return text + "."
 
 

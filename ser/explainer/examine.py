@@ -60,11 +60,15 @@ class Examination:
     """What became of some clips.
 
     Attributes:
+        clips: that were explained.
+        rate: at which the model hears them, in Hz.
         attributions: of each clip.
         scores: a row a clip and metric; empty without an evaluation.
         reference: the same of null explainers and the oracle.
     """
 
+    clips: Sequence[Clip]
+    rate: int
     attributions: list[Attribution]
     scores: pd.DataFrame
     reference: pd.DataFrame
@@ -91,10 +95,10 @@ def examine(
     attributions = method.explain_all(subject, clips)
     if evaluation is None:
         nothing = pd.DataFrame(columns=list(COLUMNS))
-        return Examination(attributions, nothing, nothing)
+        return Examination(clips, subject.rate, attributions, nothing, nothing)
     known = fetch_reference(subject, clips, evaluation, reference)
     scores = evaluation.score(subject, clips, attributions, method.explain, known, label_run)
-    return Examination(attributions, scores, known.scores)
+    return Examination(clips, subject.rate, attributions, scores, known.scores)
 
 
 def fetch_reference(subject: Subject, clips: Sequence[Clip], evaluation: Evaluation, path: Path) -> Reference:

@@ -19,7 +19,9 @@ TABLE, COMPARISONS, FIGURES = "evaluation.csv", "comparisons.csv", "figures"
 SHOWN = ("insertion_deletion", "sensitivity_n", "robustness", "random_weights", "random_class", "loc_auroc", "decoy")
 
 
-def write_summary(folder: Path, scores: pd.DataFrame, draws: int = 2000) -> pd.DataFrame:
+def write_summary(
+    folder: Path, scores: pd.DataFrame, draws: int = 2000, whole: Mapping[str, Mapping[str, float]] | None = None
+) -> pd.DataFrame:
     """Write the table, the comparisons and the figures of scores into a folder; returns the table.
 
     Args:
@@ -27,11 +29,18 @@ def write_summary(folder: Path, scores: pd.DataFrame, draws: int = 2000) -> pd.D
         scores: of explainers, nulls and the oracle, a row a clip, method and metric; of several models of the same
             clips their mean counts.
         draws: resamples of speakers.
+        whole: further scores that a method has for all clips together, without intervals.
     """
     from ser.explainer.evaluation.figures import write_figures  # matplotlib, when it is needed
 
     folder.mkdir(parents=True, exist_ok=True)
     table = summarise(scores, draws=draws)
+    further = [
+        {"method": method, "metric": metric, "subset": "all", "mean": value}
+        for method, own in (whole or {}).items()
+        for metric, value in own.items()
+    ]
+    table = pd.concat([table, pd.DataFrame(further)], ignore_index=True) if further else table
     table.to_csv(folder / TABLE, index=False)
     compare(scores).to_csv(folder / COMPARISONS, index=False)
     write_figures(folder / FIGURES, table)
@@ -41,7 +50,7 @@ def write_summary(folder: Path, scores: pd.DataFrame, draws: int = 2000) -> pd.D
 def read_metrics(table: pd.DataFrame, method: str) -> dict[str, float]:
     """Scores of a method as metrics of its run: ``scores/insertion_deletion``, with ends of intervals and skill."""
     rows = table[(table["method"] == method) & (table["subset"] == "all")]
-    found = {}
+    found: dict[str, float] = {}
     for row in rows.to_dict("records"):
         found |= {f"scores/{row['metric']}{end}": float(row[name]) for end, name in ENDS}
     return {name: value for name, value in found.items() if value == value}

@@ -10,7 +10,10 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from ser.explain import CONFIG, SCORES, write_pages
+from ser.explain import CONFIG
+from ser.explain import read_scores as read_own
+from ser.explainer.cues import PLAUSIBILITY, read_plausibility
+from ser.explainer.pages import PAGE, write_page
 from ser.explainer.summary import join_scores, print_summary, write_summary
 from ser.sweep import DONE, SweepCallback
 
@@ -29,15 +32,15 @@ class ExplanationSweep(SweepCallback):
         known = {run: table for run, table in scores.items() if len(table)}
         for run, table in known.items():
             target = folder / EVALUATION / run
-            print_summary(write_summary(target, table), f"run {run}")
+            print_summary(write_summary(target, table, whole=read_whole(groups[run])), f"run {run}")
             sys.stdout.write(f"{target}\n\n")
         if len(known) > 1:
             whole = join_scores(list(known.values()))
             print_summary(write_summary(folder / EVALUATION / "all", whole), f"all {len(known)} runs")
         if config.report:
             for run, folders in groups.items():
-                page = write_pages(config, folders, folder / EVALUATION / run, scores[run])
-                sys.stdout.write(f"page: {page}\n")
+                page = write_page(folder / EVALUATION / run / PAGE, f"run {run}", folders, scores[run])
+                sys.stdout.write(f"page: {page}\n" if page else "")
 
 
 def print_states(record: Mapping[str, Any]) -> None:
@@ -58,5 +61,16 @@ def group_by_run(folders: Sequence[Path]) -> dict[str, list[Path]]:
 
 def read_scores(folders: Sequence[Path], run: str) -> pd.DataFrame:
     """Scores of the explanations of a run."""
-    tables = [pd.read_parquet(folder / SCORES) for folder in folders if (folder / SCORES).is_file()]
+    tables = [table for table in map(read_own, folders) if len(table)]
     return join_scores(tables).assign(run=run) if tables else pd.DataFrame()
+
+
+def read_whole(folders: Sequence[Path]) -> dict[str, dict[str, float]]:
+    """What explanations of a run are scored by as a whole: plausibility, by explainer."""
+    files = {find_method(folder): folder / PLAUSIBILITY for folder in folders}
+    return {method: read_plausibility(pd.read_csv(file)) for method, file in files.items() if file.is_file()}
+
+
+def find_method(folder: Path) -> str:
+    """The explainer of an explanation."""
+    return str(OmegaConf.load(folder / CONFIG).choices.explainer)

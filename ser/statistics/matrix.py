@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, reduce
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +18,8 @@ from ser.errors import InputError
 
 #: Singular values below this share of the largest count as zero.
 RANK = 1e-9
+#: The row of the intercept.
+ONE = np.ones(1)
 
 
 @dataclass
@@ -52,7 +55,12 @@ class ModelMatrix:
         unknown = [name for name in levels if name not in parts]
         if unknown:
             raise InputError(f"the model has no factor {unknown[0]}", expected=f"one of {', '.join(parts)}")
-        return np.concatenate([_cross([parts[name][None] for name in term], 1)[0] for term in self.terms])
+        # As _cross, for one row: the first factor varies fastest.
+        crossed = [
+            reduce(lambda row, part: np.outer(part, row).ravel(), (parts[name] for name in term), ONE)
+            for term in self.terms
+        ]
+        return np.concatenate(crossed)
 
 
 def cross_factors(factors: Sequence[str], order: int | None = None) -> list[tuple[str, ...]]:
@@ -81,6 +89,7 @@ def find_level(factor: str, level: object, known: Sequence[str]) -> int:
     return list(known).index(str(level))
 
 
+@cache
 def code_levels(count: int, treatment: bool = False) -> np.ndarray:
     """Codes [count, count - 1] of a factor's levels: sum-to-zero, or treatment with the first level as reference."""
     if treatment:

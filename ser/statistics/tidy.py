@@ -140,8 +140,9 @@ def read_numbers(column: pd.Series, what: str) -> pd.Series:
     values = pd.to_numeric(column, errors="coerce")
     strange = column[values.isna() & column.notna() & ~column.astype(str).str.lower().isin(MISSING)]
     if len(strange):
+        row = list(column.index).index(strange.index[0]) + 1
         raise InputError(
-            f"{what}: {strange.iloc[0]!r} in row {column.index.get_loc(strange.index[0]) + 1} is no number",
+            f"{what}: {strange.iloc[0]!r} in row {row} is no number",
             expected="a column of numbers",
             remedy="pass another column, or leave the value empty where nothing is known",
         )

@@ -160,6 +160,7 @@ def test_a_linear_mixed_model_is_that_of_r(tmp_path, data, name, arguments, sett
     check_model(found["mixed"], expected)
     if "anova2_satterthwaite" in expected:
         check_tests(found["mixed"], expected)
+    if "anova3_satterthwaite" in expected and name != "utterances_lpm_lmm":  # the long table twice is enough
         three = analyse_reference(tmp_path / "3", data, *arguments, **settings, anova_type=3)
         check_tests(three["mixed"], expected)
     for block in expected["emm"]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ser.cue.meters.frames import find_stretches
@@ -101,7 +100,7 @@ def _step(signal: Single, energy: Array, here: float, sign: int, period: float) 
         return None
     template = signal[at : at + width]
     places = np.arange(low - 1, high + 2)
-    products = sliding_window_view(signal[low - 1 : high + 1 + width], width) @ template
+    products = np.correlate(signal[low - 1 : high + 1 + width], template, "valid")
     norms = np.sqrt((energy[places + width] - energy[places]) * (energy[at + width] - energy[at]))
     alike = products / (norms + 1e-9)
     peak = int(alike[1:-1].argmax()) + 1

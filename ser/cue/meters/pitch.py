@@ -83,17 +83,22 @@ def find_candidates(correlation: Single, rate: int, settings: PitchSettings) -> 
     first = int(rate * FINER / settings.ceiling)
     middle, left, right = correlation[:, first:-1], correlation[:, first - 1 : -2], correlation[:, first + 1 :]
     is_peak = (middle >= left) & (middle > right) & (middle > settings.voicing / 2)
-    # Short lags first where maxima are as high: the cost for octaves decides among them.
-    lags = np.arange(first, first + middle.shape[1]) / (rate * FINER)
-    ranked = np.where(is_peak, middle - settings.octave * np.log2(settings.floor * lags), -1.0)
-    best = np.argpartition(ranked, -CANDIDATES, axis=1)[:, -CANDIDATES:]
-    rows = np.arange(len(correlation))[:, None]
-    here, before, after = middle[rows, best], left[rows, best], right[rows, best]
+    rows, columns = np.nonzero(is_peak)
+    here, before, after = middle[is_peak], left[is_peak], right[is_peak]
     curve = before - 2 * here + after
     shift = np.where(curve < -1e-9, 0.5 * (before - after) / np.where(curve < -1e-9, curve, -1.0), 0.0)
     shift = np.clip(shift, -0.5, 0.5)
-    heights = np.minimum(here - 0.25 * (before - after) * shift, 1.0)
-    return (best + first + shift) / (rate * FINER), np.where(is_peak[rows, best], heights, 0.0)
+    peak_lags = (columns + first + shift) / (rate * FINER)
+    peak_heights = np.minimum(here - 0.25 * (before - after) * shift, 1.0)
+    # The best of each frame by strength, where higher candidates are favoured.
+    order = np.lexsort((-(peak_heights - settings.octave * np.log2(settings.floor * peak_lags)), rows))
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    kept = place < CANDIDATES
+    lags, heights = np.ones((2, len(correlation), CANDIDATES))
+    lags[rows[kept], place[kept]] = peak_lags[order][kept]
+    heights[:] = 0.0
+    heights[rows[kept], place[kept]] = peak_heights[order][kept]
+    return lags, heights
 
 
 def find_path(strengths: Array, octaves: Array, unvoiced: Array, settings: PitchSettings) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -64,10 +65,11 @@ EXPRESSES = {
 NEUTRAL = "neutral"
 #: SDs of the cues that are neither cue nor decoy, in natural SDs: small beside what is planted.
 REST = 0.5
-#: The noise is relative to this RMS, a neutral utterance's, and the gain leaves room for the loudest dose: otherwise a
-#: dose of loudness, however local, would be heard in the noise of the whole clip.
+#: In track A2 the noise is relative to this RMS, a neutral utterance's: relative to each utterance's own, a local dose
+#: of loudness would be heard in the noise of the whole clip. In track A1 it is relative to the utterance's own: a clip
+#: brought to a level of its own then keeps nothing of a dose of loudness.
 REFERENCE = 10 ** (-28 / 20)
-HEADROOM = 6.0  # dB
+HEADROOM = 6.0  # dB that leave room for the loudest dose
 TEXTS = 40
 #: Kinds of clips: with or without the cue, with or without the decoy.
 KINDS = 4
@@ -94,6 +96,9 @@ class SinglePlan:
     decoy: str
     strength: float
 
+    #: RMS that the noise is relative to; ``None``: that of the utterance.
+    reference: ClassVar[float | None] = None
+
     def identify(self) -> Mapping[str, object]:
         """All that changes the audio or the table."""
         return {"track": type(self).__name__, **asdict(self)}
@@ -113,7 +118,7 @@ class SinglePlan:
         voice = introduce_speaker(self.seed, speaker)
         channel = draw_channel(key)
         channel = replace(channel, gain_db=channel.gain_db - HEADROOM)
-        script = Script(voice, sentence, key, channel, doses, spans, REFERENCE)
+        script = Script(voice, sentence, key, channel, doses, spans, self.reference)
         emotion = EXPRESSES[self.cue] if present else NEUTRAL
         shared = {
             "draw": draw,
@@ -122,7 +127,7 @@ class SinglePlan:
             "present": bool(present),
             "decoy": self.decoy,
             "decoy_present": bool(misleads),
-            "noise_reference": REFERENCE,
+            "noise_reference": self.reference,
         }
         clip = make_clip(name_clip(speaker, utterance), emotion, script, {**shared, **own})
         return Clip(clip.wave, {**clip.row, **find_times(clip, spans)}, clip.utterance)
@@ -173,6 +178,8 @@ class LocalPlan(SinglePlan):
     """Track A2; ``span`` counts the syllables of the cue, and those of the decoy."""
 
     span: int
+
+    reference: ClassVar[float | None] = REFERENCE
 
     def plant(
         self, sentence: Sentence, key: tuple[int, ...], present: bool, misleads: bool

@@ -16,16 +16,18 @@ from torch import Tensor
 Function = Callable[..., Tensor]
 
 
-class _Sloped(torch.autograd.Function):
+class Sloped(torch.autograd.Function):
     """A value with a slope of one's own towards an input of the same shape."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, value: Tensor, slope: Tensor) -> Tensor:  # noqa: ARG004
+        """The value."""
         ctx.save_for_backward(slope)
         return value.clone()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """By the slope."""
         return grad * ctx.saved_tensors[0], None, None
 
 
@@ -36,7 +38,7 @@ def graft(value: Tensor, surrogate: Tensor) -> Tensor:
 
 def weaken(x: Tensor, share: float) -> Tensor:
     """The same value; ``share`` of the gradient."""
-    return _Sloped.apply(x, x, torch.tensor(share, dtype=x.dtype, device=x.device))
+    return Sloped.apply(x, x, torch.tensor(share, dtype=x.dtype, device=x.device))
 
 
 def pass_through(value: Tensor, x: Tensor) -> Tensor:
@@ -45,7 +47,7 @@ def pass_through(value: Tensor, x: Tensor) -> Tensor:
     The slope is their ratio; where ``x`` is zero it has no relevance whatever the slope.
     """
     ratio = torch.where(x == 0, torch.zeros_like(x), value / x).detach()
-    return _Sloped.apply(x, value.detach(), ratio)
+    return Sloped.apply(x, value.detach(), ratio)
 
 
 def norm_layer(

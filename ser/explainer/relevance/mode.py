@@ -26,24 +26,30 @@ class _Convolution(NamedTuple):
 
 
 class FoldFinder(TorchFunctionMode):
-    """While it is entered, notes which convolutions, by their order, have a batch normalisation behind them.
-
-    Attributes:
-        found: their numbers.
-    """
+    """While it is entered, notes which convolutions, by their order, are read by a batch normalisation alone."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: set[int] = set()
         self._made: list[Any] = []
+        self._normed: set[int] = set()
+        self._read: set[int] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name, result = func.__name__, func(*args, **(kwargs or {}))
-        if name in CONVOLUTIONS:
+        result = func(*args, **(kwargs or {}))
+        heard = {id(tensor) for tensor in find_tensors((args, kwargs))}
+        places = {place for place, made in enumerate(self._made) if id(made) in heard}
+        if func.__name__ == "batch_norm":
+            self._normed |= places
+        elif next(find_tensors(result), None) is not None:
+            self._read |= places
+        if func.__name__ in CONVOLUTIONS:
             self._made.append(result)
-        elif name == "batch_norm":
-            self.found |= {place for place, made in enumerate(self._made) if args and made is args[0]}
         return result
+
+    @property
+    def found(self) -> set[int]:
+        """Their numbers."""
+        return self._normed - self._read
 
 
 class RelevanceMode(TorchFunctionMode):
@@ -101,8 +107,8 @@ class RelevanceMode(TorchFunctionMode):
             result = func(*args, **kwargs)
             known = name in PLAIN or not any(tensor.requires_grad for tensor in find_tensors(result))
             return result if known else self._note(name, result)
-        if changes_in_place(func):
-            return func(*args, **kwargs) if dependent == 1 and name in ("mul", "div") else self._complain(func, *args)
+        if changes_in_place(func) and not (dependent == 1 and name in ("mul", "div")):
+            return self._complain(func, *args, **kwargs)
         return rule(func, *args, **kwargs)
 
     def _note(self, name: str, result: Any) -> Any:

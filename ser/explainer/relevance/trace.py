@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction
 
 from ser.errors import InputError
 from ser.explainer.base import margin
+from ser.explainer.relevance.gradients import Sloped
 from ser.explainer.relevance.mode import FoldFinder, RelevanceMode
 from ser.explainer.relevance.operations import find_uncovered
 from ser.explainer.relevance.rules import Rules
@@ -72,14 +75,31 @@ def trace(network: nn.Module, inputs: Tensor, classes: Tensor, rules: Rules) -> 
             logits = network(inputs)
         weights = weigh_logits(logits.detach(), classes, rules)
         start = (weights * logits).sum(1)
-    if mode.uncovered:
+    uncovered = mode.uncovered + find_foreign(logits)
+    if uncovered:
         raise InputError(
-            "no rule of relevance for\n    " + "\n    ".join(mode.uncovered),
+            "no rule of relevance for\n    " + "\n    ".join(uncovered),
             expected="operations that ser/explainer/relevance/operations.py lists",
             remedy=REMEDY,
         )
     compare(expected, logits.detach())
     return Trace(inputs, logits.detach(), start, (weights * logits.detach()).abs().sum(1))
+
+
+def find_foreign(outcome: Tensor) -> list[str]:
+    """Names of functions with a gradient of their own making in a graph: of those no rule can know."""
+    seen: set[Any] = set()
+    found = set()
+    waiting = [outcome.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [above for above, _ in node.next_functions]
+        if isinstance(node, BackwardCFunction) and node.name() != f"{Sloped.__name__}Backward":
+            found.add(f"{node.name()} (a gradient of its own making)")
+    return sorted(found)
 
 
 @contextmanager

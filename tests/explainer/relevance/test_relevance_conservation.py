@@ -99,18 +99,10 @@ def test_batch_normalisation_is_one_with_its_convolution():
     assert not torch.allclose(apart, expected, rtol=0.01)
 
 
-class Naive(torch.autograd.Function):
+def add_naively(a, b):
     """Both summands get all relevance of their sum, as where a set-up does not know of the addition."""
-
-    @staticmethod
-    def forward(ctx, a, b):
-        ctx.save_for_backward(a, b)
-        return a + b
-
-    @staticmethod
-    def backward(ctx, gradient):
-        a, b = ctx.saved_tensors
-        return gradient * (a + b) / a, gradient * (a + b) / b
+    whole = (a + b).detach()
+    return a * (whole / a.detach()) + b * (whole / b.detach()) - whole
 
 
 def test_residual_cnn_where_the_published_setup_breaks():
@@ -128,6 +120,6 @@ def test_residual_cnn_where_the_published_setup_breaks():
     torch.testing.assert_close(traced.find_relevance().sum((1, 2)), logit, rtol=1e-5, atol=0)
     trunk = network.whole.backbone
     for block in (trunk.block1, trunk.block2):
-        block.sum.forward = Naive.apply
+        block.sum.forward = add_naively
     naive = trace(network, inputs, CLASSES, Rules(start="logit", rule_conv="epsilon"))
     torch.testing.assert_close(naive.find_relevance().sum((1, 2)), 4 * logit, rtol=1e-3, atol=0)

@@ -62,6 +62,46 @@ def test_module_without_a_rule_is_named_with_its_path(module):
         trace(network, make_images(), CLASSES, Rules())
 
 
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * 3 * ctx.saved_tensors[0] ** 2
+
+
+def test_function_with_its_own_gradient_is_named():
+    with pytest.raises(InputError, match="CubeBackward"):
+        trace(wrap(Apply(Cube.apply)), make_images(), CLASSES, Rules())
+
+
+@pytest.mark.parametrize("name", ["sin.default", "exp.default"])
+def test_operators_beneath_functions_are_named(name):
+    operator, overload = name.split(".")
+    function = getattr(getattr(torch.ops.aten, operator), overload)
+    with pytest.raises(InputError, match=operator):
+        trace(wrap(Apply(function)), make_images(), CLASSES, Rules())
+
+
+def test_convolution_that_others_read_too_keeps_its_own_rule():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.linear = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(240, 3)
+
+        def forward(self, x):
+            x = self.conv(x)
+            return self.linear((self.norm(x) + x).relu().flatten(1))
+
+    network = prepare(Both())
+    folded = trace(network, make_images(), CLASSES, Rules()).find_relevance()
+    apart = trace(network, make_images(), CLASSES, Rules(fold_bn=False)).find_relevance()
+    torch.testing.assert_close(folded, apart)
+
+
 COVERED = {
     "masks and scales": lambda x: x * (x > 0) / 2 - x.masked_fill(x > 0, 0),
     "norm by hand": lambda x: (x - x.mean(-1, keepdim=True)) / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt(),
