@@ -1,7 +1,8 @@
 """Cost of explanations: occlusion and segments beside the loops a user would write with captum, and every explainer.
 
-All sides explain the same clips by the same network in one process, in turn. The network has random weights and the
-clips are noise with syllables: neither changes what an explanation costs. The loops call captum clip by clip, with one
+All sides explain the same clips by the same network in one process, in turn. By default the network has random weights
+and the clips are noise in bursts: neither changes what an explanation costs, but both change how many masks it needs,
+so that errors are best read with ``--run``, on a fitted network and the clips that it was tested on. The loops call captum clip by clip, with one
 changed clip a call of the network, as its defaults are (``perturbations_per_eval=1``).
 
 Where both sides compute the same (leave one out, occlusion), their maps are compared; where both sample (KernelSHAP,
@@ -35,6 +36,7 @@ from torch import Tensor
 from ser.backbone.spectrogram import SpectrogramNetwork
 from ser.config import compose
 from ser.errors import InputError
+from ser.explain import hear_clips
 from ser.explainer.base import Explainer, margin
 from ser.explainer.cells import make_cells
 from ser.explainer.fill import Filler
@@ -43,7 +45,9 @@ from ser.explainer.segments.estimators import Banzhaf, KernelShap, LeaveOneOut, 
 from ser.explainer.segments.explain import Segments
 from ser.explainer.segments.units import FixedLength
 from ser.explainer.subject import Subject
+from ser.explainer.subject import make_subject as make_fitted
 from ser.finetune.full import Full
+from ser.finished import FinishedRun
 from ser.head.emotion_network import Shape
 from ser.head.end_to_end import EndToEnd, FromSpectrogram, FromWaveform
 from ser.head.network import NetworkHead
@@ -64,10 +68,13 @@ def main() -> int:
     """Measure and print; returns an exit code."""
     options = parse_arguments()
     torch.set_num_threads(options.threads)
-    subject = make_subject(options.backbone)
-    clips = make_clips(subject, options.clips, options.seconds)
+    if options.run:
+        subject, clips = open_run(options.run, options.clips, options.seconds)
+    else:
+        subject = make_subject(options.backbone)
+        clips = make_clips(subject, options.clips, options.seconds)
     print(
-        f"{options.backbone}, {options.clips} clips of {options.seconds} s, {options.threads} threads, "
+        f"{options.run or options.backbone}, {len(clips.inputs)} clips of {options.seconds} s, {options.threads} threads, "
         f"{options.masks} masks; {describe_machine(options.repeats)}\n"
     )
     compare(subject, clips, options.masks, options.repeats)
@@ -85,6 +92,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--backbone", default="mel_cnn_small", help="a choice of conf/backbone without weights (default: %(default)s)"
     )
+    parser.add_argument("--run", default="", help="a finished run of ser train whose network and clips are taken")
     parser.add_argument("--clips", type=int, default=4, help="clips to explain (default: 4)")
     parser.add_argument("--seconds", type=float, default=2.5, help="length of each (default: 2.5)")
     parser.add_argument("--masks", type=int, default=256, help="of methods that sample (default: 256)")
@@ -115,6 +123,21 @@ class Clips:
 
     inputs: Tensor
     classes: Tensor
+
+
+def open_run(run: str, count: int, seconds: float) -> tuple[Subject, Clips]:
+    """A fitted network, and the first seconds of clips that it was tested on."""
+    finished = FinishedRun.open(run, compose(stage="explain"))
+    fold = next(iter(finished.folds))
+    subject = make_fitted(finished.load_model(fold))
+    rows = finished.tested[finished.tested["fold"] == fold].groupby("true").head(count)
+    heard = [
+        clip.waveform for clip in hear_clips(finished, subject, rows.sample(frac=1, random_state=SEED), "predicted")
+    ]
+    length = round(seconds * subject.rate)
+    long = [waveform[:length] for waveform in heard if len(waveform) >= length][:count]
+    inputs = subject.encode(torch.from_numpy(np.stack(long)))
+    return subject, Clips(inputs, subject.score(inputs).argmax(1))
 
 
 def make_clips(subject: Subject, count: int, seconds: float) -> Clips:

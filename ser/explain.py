@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,13 +23,13 @@ from ser.cue.heard import Linked
 from ser.errors import InputError
 from ser.explainer.attribution import Attribution, save_attributions
 from ser.explainer.base import Explainer
-from ser.explainer.clip import Clip
 from ser.explainer.cues import link_cues, write_cues
 from ser.explainer.dimensions import DimensionExplainer, explain_dimensions, rank_dimensions
 from ser.explainer.examine import Examination, Method, examine
+from ser.explainer.hear import hear_clips
 from ser.explainer.pages import CLIPS, MAPS, PAGE, RECORDS, write_page
 from ser.explainer.pick import ClipChoice
-from ser.explainer.subject import Subject, make_subject, make_untrained
+from ser.explainer.subject import make_subject, make_untrained
 from ser.explainer.summary import read_metrics, write_summary
 from ser.finished import FinishedRun
 from ser.results import owns, read_json, write_json
@@ -228,45 +227,6 @@ def choose_clips(config: DictConfig, finished: FinishedRun) -> pd.DataFrame:
     own = {name: value for name, value in config.explain.items() if name in ClipChoice.__dataclass_fields__}
     size = config.explain_eval.get("clips") or len(finished.tested)
     return ClipChoice(**own).pick(finished.tested, int(size))
-
-
-def hear_clips(finished: FinishedRun, subject: Subject, rows: pd.DataFrame, target: str) -> list[Clip]:
-    """Clips as a model hears them.
-
-    Args:
-        finished: the run.
-        subject: the model.
-        rows: predictions.
-        target: whose margin is explained: ``predicted``, ``true`` or an emotion.
-
-    Raises:
-        InputError: an emotion that the model does not know.
-    """
-    clips = []
-    for row in rows.to_dict("records"):
-        emotion = row[target] if target in ("predicted", "true") else target
-        if emotion not in subject.emotions:
-            raise InputError(
-                f"explain.class={target}: the model that was tested on {row['clip']} does not know {emotion}",
-                expected=", ".join(("predicted", "true", *subject.emotions)),
-            )
-        place = (None if pd.isna(row.get(edge)) else float(row[edge]) for edge in ("start", "end"))
-        heard = finished.corpus.preparation.prepare(row["path"], subject.rate, *place)
-        clips.append(
-            Clip(
-                clip=row["clip"],
-                dataset=row["dataset"],
-                speaker=row["speaker"],
-                true=row["true"],
-                predicted=row["predicted"],
-                inputs=subject.encode(torch.from_numpy(heard.waveform)[None]),
-                classes=torch.tensor([subject.emotions.index(emotion)], device=subject.device),
-                waveform=heard.waveform,
-                offset=heard.offset,
-                row={str(name): value for name, value in row.items()},
-            )
-        )
-    return clips
 
 
 def name_explanation(config: DictConfig, finished: FinishedRun, labels: Mapping[str, str]) -> str:

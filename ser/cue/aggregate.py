@@ -1,9 +1,9 @@
 """From clips to a corpus: mean contrasts of each emotion and cue, with intervals over speakers.
 
-Speakers are resampled with replacement, all their clips with them. The SD of the resampled means, times Student's t with
-one degree of freedom less than there are speakers, gives interval and p: percentiles of so few units are too narrow (of
-ten speakers, a random map's contrasts came out significant two to three times too often). Over the emotions and cues of
-one table, p is adjusted by Benjamini & Hochberg's procedure.
+Speakers are resampled with replacement, all their clips with them. The SD of the resampled means, times Student's t
+with one degree of freedom less than there are speakers, gives interval and p: percentiles of so few units are too
+narrow (of ten speakers, a random map's contrasts came out significant two to three times too often). Over the emotions
+and cues of one table, p is adjusted by Benjamini & Hochberg's procedure.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Resamples:
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Means ``[K]``, those of every resample of speakers ``[draws, K]``, and over how many clips and speakers ``[K]``."""
+    """Means ``[K]``, those of every resample of speakers ``[draws, K]``, and how many clips and speakers ``[K]``."""
 
     mean: Array
     drawn: Array
@@ -109,8 +109,8 @@ def average_contrasts(
 ) -> pd.DataFrame:
     """One row a quantile, kind of contrast, subset, emotion and cue.
 
-    Columns: ``quantile``, ``kind``, ``subset`` (all, correct, wrong, or the difference correct minus wrong), ``emotion``
-    (the true one), ``cue``, ``clips``, ``speakers``, ``mean`` (SDs), ``low``, ``high``, ``p``, ``q``.
+    Columns: ``quantile``, ``kind``, ``subset`` (all, correct, wrong, or the difference correct minus wrong),
+    ``emotion`` (the true one), ``cue``, ``clips``, ``speakers``, ``mean`` (SDs), ``low``, ``high``, ``p``, ``q``.
     """
     resamples = Resamples.draw([heard.speaker for heard in clips], draws, seed)
     emotion = np.array([heard.emotion for heard in clips])

@@ -1,11 +1,12 @@
 """Track A0: ladders of planted doses that show which cues a meter follows, and which ones it mistakes for others.
 
-Every utterance of a ladder differs from the next in one cue only (matched pairs of :mod:`ser.dataset.planted`), so a rank
-correlation within the utterance is the meter's doing.
+Every utterance of a ladder differs from the next in one cue only (matched pairs of :mod:`ser.dataset.planted`), so a
+rank correlation within the utterance is the meter's doing.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ GRID = {
     "f1_bw": (-1.0, 2.0),
 }
 DOSES = 5
-#: The planted cue that each measured one should follow, and in which direction; the first of a planted cue stands for it.
+#: The planted cue that each measured one should follow, and in which direction; the first one stands for it.
 FOLLOWS = {
     "f0_level": ("f0_level", 1),
     "f0_range": ("f0_range", 1),
@@ -78,7 +79,7 @@ class Calibration:
 
 
 def plant_ladder(cue: str, speaker: int, seed: int, doses: int = DOSES) -> Iterator[tuple[float, np.ndarray]]:
-    """Doses and waveforms (16 kHz) of one speaker's ladder of a cue; each speaker and seed has a sentence of its own."""
+    """Doses and waveforms (16 kHz) of one speaker's ladder of a cue; each speaker and seed has its own sentence."""
     voice = draw_speaker(f"s{speaker}", ("female", "male")[speaker % 2], (0, speaker))
     sentence = compose_sentence("ladder", (0, 2 * speaker + seed))
     for dose in np.linspace(*GRID[cue], doses):
@@ -87,8 +88,6 @@ def plant_ladder(cue: str, speaker: int, seed: int, doses: int = DOSES) -> Itera
 
 def calibrate(meter: Meter, speakers: int = 4, seeds: int = 2, cues: Sequence[str] = tuple(GRID)) -> Calibration:
     """Measure ladders of the cues for so many speakers (women and men alternating) and seeds."""
-    import time
-
     rows, spent = [], 0.0
     for cue in cues:
         for speaker in range(speakers):
@@ -136,7 +135,7 @@ def find_reliability(correlations: pd.DataFrame) -> dict[str, float | None]:
     weights: dict[str, float | None] = dict.fromkeys(CUE_NAMES)
     for name, (planted, sign) in FOLLOWS.items():
         if planted in correlations.index:
-            found = sign * float(correlations.loc[planted, name])
+            found = sign * float(correlations[name][planted])
             weights[name] = round(found, 2) if found >= LEAST else 0.0
     return weights
 

@@ -107,12 +107,12 @@ def contrast_clips(
     """Put measurements in SD units and test each within its clip.
 
     The unit is the speaker's SD of such regions in neutral speech. From few clips it is drawn towards that of all
-    speakers, which is worth :data:`PRIOR` clips; where no speaker has references, the SD of moved regions takes its place.
+    speakers, which is worth :data:`PRIOR` clips; where no speaker has references, the SD of moved regions stands in.
 
     - ``neutral``: against the same region in the speaker's neutral clips; p from the prediction interval.
     - ``rest``: against the frames outside the region.
-    - ``shift``: against the region moved around the clip (circular shifts keep the map's autocorrelation); p is the share
-      of moved regions that lie as far out.
+    - ``shift``: against the region moved around the clip (circular shifts keep the map's autocorrelation); p is the
+      share of moved regions that lie as far out.
     """
     value, rest, mean = (np.array([getattr(one, name) for one in measured]) for name in ("value", "rest", "mean"))
     count = np.array([one.references for one in measured])[:, None, None]

@@ -1,6 +1,6 @@
 """The cues that are compared: how each follows from tracks over any set of frames, and what experts call it.
 
-A cue over all frames of an utterance is its functional; over the frames of a salient region, what the region sounds like.
+A cue over all frames of an utterance is its functional; over the frames of a salient region, how the region sounds.
 Many sets of frames are measured at once, because a null distribution needs hundreds.
 """
 
@@ -126,15 +126,16 @@ CUES = (
     Cue("f0_level", "higher F0", "lower F0", "semitones", "f0_mean", 1, average("f0")),
     Cue("f0_range", "wider F0 range", "narrower F0 range", "semitones", "f0_range", 1, take_quantiles("f0", 0.1, 0.9)),
     Cue("loudness", "louder", "softer", "sone-like", "loudness_mean", 1, average("loudness", speech_only=True)),
-    Cue("loud_var", "more varied loudness", "more even loudness", "dB", "loudness_variability", 1, measure_level_spread),
+    Cue("loud_var", "more varied loudness", "more even loudness", "dB", "loudness_variability", 1,
+        measure_level_spread),
     Cue("alpha_ratio", "more energy above 1 kHz", "less energy above 1 kHz", "dB", "high_frequency_energy", 1,
         average("alpha_ratio")),
     Cue("hammarberg", "steeper spectral tilt", "flatter spectral tilt", "dB", "high_frequency_energy", -1,
         average("hammarberg")),
     Cue("slope_low", "flatter slope below 500 Hz", "steeper slope below 500 Hz", "dB/kHz", "high_frequency_energy", 1,
         average("slope_low")),
-    Cue("slope_mid", "flatter slope at 0.5-1.5 kHz", "steeper slope at 0.5-1.5 kHz", "dB/kHz", "high_frequency_energy", 1,
-        average("slope_mid")),
+    Cue("slope_mid", "flatter slope at 0.5-1.5 kHz", "steeper slope at 0.5-1.5 kHz", "dB/kHz",
+        "high_frequency_energy", 1, average("slope_mid")),
     Cue("centroid", "higher spectral centroid", "lower spectral centroid", "Hz", "high_frequency_energy", 1,
         average("centroid")),
     Cue("high_share", "more energy above 500 Hz", "less energy above 500 Hz", "share", "high_frequency_energy", 1,

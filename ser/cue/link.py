@@ -119,7 +119,7 @@ class CueLink:
     def _tell(
         self, clips: Sequence[Heard], frame: pd.DataFrame, headline: pd.DataFrame, table: ExpertTable
     ) -> pd.DataFrame:
-        """Sentences on every emotion (its correctly recognised clips, where there are two speakers of them) and clip."""
+        """Sentences on every emotion (on its correctly recognised clips, where speakers enough have them) and clip."""
         trusted = [name for name in CUE_NAMES if (self.meter.reliability.get(name) or 0) > 0]
         rows = []
         for emotion in sorted({heard.emotion for heard in clips}):

@@ -92,7 +92,8 @@ def judge(
             scores = score_agreement(means, q, signs, weights)
             own = np.diagonal(scores, axis1=1, axis2=2)
             chance, exact = permute_rows(scores, seed)
-            row = {"kind": kind, "subset": subset, "emotion": ""} | _compare(_share(own.sum(axis=1)), chance, exact)
+            row: dict[str, object] = {"kind": kind, "subset": subset, "emotion": ""}
+            row |= _compare(_share(own.sum(axis=1)), chance, exact)
             if (kind, subset) == ("neutral", "all"):
                 moved = score_shifts(clips, found, emotions, signs, weights, place, draws, seed)
                 shifted = _compare(_share(own.sum(axis=1)), moved)

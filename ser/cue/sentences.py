@@ -28,8 +28,8 @@ def describe(
     Args:
         name: what it is about, the first word.
         emotion: whose rows of the table are compared.
-        rows: one a cue: ``cue``, ``neutral`` and ``q_neutral`` (SDs from neutral speech), ``shift`` and ``q_shift`` (SDs
-            from elsewhere in the clips).
+        rows: one a cue: ``cue``, ``neutral`` and ``q_neutral`` (SDs from neutral speech), ``shift`` and ``q_shift``
+            (SDs from elsewhere in the clips).
         whose: "this speaker's neutral", or what else is the reference.
         table: expectations.
         variants: of the emotions.

@@ -104,4 +104,4 @@ def count_frames(samples: int, rate: int) -> int:
 
 def place_frames(count: int) -> Array:
     """Centres of the frames in s ``[F]``."""
-    return (np.arange(count) + 0.5) * STEP
+    return np.asarray((np.arange(count) + 0.5) * STEP, dtype=np.float64)

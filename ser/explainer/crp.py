@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 import torch
@@ -76,6 +76,8 @@ class CRP(Rules):
     _selected: WeakKeyDictionary[Subject, Selections] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
+
+    _told: WeakSet[Subject] = field(default_factory=WeakSet, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -152,8 +154,9 @@ class CRP(Rules):
     def _choose(self, subject: Subject, relevance: np.ndarray, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Channels [B, K] and their stability [B, K] for clips with relevance [B, C]."""
         known = self._selected.get(subject, {}) if self.concepts.select == "relevance_val" else {}
-        if self.concepts.select == "relevance_val" and not set(classes) <= set(known):
+        if self.concepts.select == "relevance_val" and not set(classes) <= set(known) and subject not in self._told:
             log.warning("crp: no validation clips of some classes; channels are chosen on the clips themselves")
+            self._told.add(subject)
         chosen = [
             known.get(label) or select_channels(own[None], self.concepts.top, self.seed)
             for own, label in zip(relevance, classes, strict=True)

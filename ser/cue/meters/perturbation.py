@@ -1,7 +1,7 @@
 """Glottal cycles, and how much neighbouring ones differ: jitter and shimmer.
 
-Cycles are followed from the steadiest place of a voiced stretch to both ends, by the best cross-correlation of one period
-with the next, as Praat's "periodic, cc" point process does. A gliding voice changes its periods without being rough:
+Cycles are followed from the steadiest place of a voiced stretch to both ends, by the best cross-correlation of one
+period with the next, as Praat's "periodic, cc" point process does. A gliding voice changes its periods without being rough:
 local linear trends of period and level are taken out before neighbours are compared.
 """
 
@@ -56,7 +56,8 @@ def gather_cycles(signal: Single, rate: int, found: Sequence[Array]) -> Cycles:
     if not starts:
         empty = np.empty(0)
         return Cycles(empty, empty, empty, np.empty(0, dtype=np.int64))
-    return Cycles(*map(np.concatenate, (starts, periods, levels)), np.concatenate(runs))
+    joined = [np.concatenate(parts) for parts in (starts, periods, levels)]
+    return Cycles(joined[0], joined[1], joined[2], np.concatenate(runs))
 
 
 def measure_perturbation(cycles: Cycles, count: int) -> tuple[Array, Array]:
@@ -76,7 +77,8 @@ def _follow(signal: Single, energy: Array, rate: int, first: int, track: Array, 
     centre, period = int((first + best + 0.5) * STEP * rate), int(track[best])
     low = max(centre - period // 2, 0)
     origin = float(low + np.abs(signal[low : low + period]).argmax())
-    right, left = [origin], []
+    right: list[float] = [origin]
+    left: list[float] = []
     for sign, marks in ((1, right), (-1, left)):
         here = origin
         while True:

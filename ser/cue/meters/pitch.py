@@ -1,8 +1,8 @@
 """F0, voicing and harmonicity by autocorrelation.
 
 Boersma, P. (1993). Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
-sampled sound. IFA Proceedings 17, 97-110: the autocorrelation of a windowed frame over that of the window, candidates at
-its maxima with a small cost for each octave of lag, and the cheapest path through the candidates.
+sampled sound. IFA Proceedings 17, 97-110: the autocorrelation of a windowed frame over that of the window, candidates
+at its maxima with a small cost for each octave of lag, and the cheapest path through the candidates.
 """
 
 from __future__ import annotations

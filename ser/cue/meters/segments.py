@@ -1,11 +1,13 @@
 """Speech, pauses, voiced stretches and syllables from the level and the voicing of frames.
 
-Syllables are peaks of the smoothed level in voiced frames with a dip between neighbours, after de Jong, N. H. & Wempe, T.
-(2009). Praat script to detect syllable nuclei and measure speech rate automatically. Behavior Research Methods 41,
+Syllables are peaks of the smoothed level in voiced frames with a dip between neighbours, after de Jong, N. H. & Wempe,
+T. (2009). Praat script to detect syllable nuclei and measure speech rate automatically. Behavior Research Methods 41,
 385-390. Silence before the first and after the last speech belongs to the editing and is no pause.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
@@ -30,7 +32,7 @@ APART = 0.25
 
 
 def mark_speech(level: Array, voiced: Flags) -> Flags:
-    """Frames that are not silent ``[F]``: near enough to the loud frames in level and to the voice in time, or voiced."""
+    """Frames that are not silent ``[F]``: near the loud frames in level and the voice in time, or voiced."""
     loud, noise = np.percentile(level, 95), np.percentile(level, 5)
     active = (level > max(loud - BELOW, noise + ABOVE_NOISE * (loud - noise))) | voiced
     for first, end in find_stretches(active):
@@ -62,13 +64,18 @@ def find_segments(level: Array, sonority: Array, voiced: Flags, speech: Flags) -
         silent[begin:stop] = STEP
     total = np.concatenate([[0.0], np.cumsum(silent)])
     return Segments(
-        voiced=find_stretches(voiced) * STEP,
-        pauses=pauses * STEP,
-        syllables=syllables * STEP,
+        voiced=_time(find_stretches(voiced)),
+        pauses=_time(pauses),
+        syllables=_time(syllables),
         silence=total[syllables[:, 1]] - total[syllables[:, 0]],
         level=_measure_levels(level, voiced, syllables),
         attack=_measure_attacks(smooth, nuclei),
     )
+
+
+def _time(stretches: np.ndarray) -> Array:
+    """Frames as s."""
+    return np.asarray(stretches * STEP, dtype=np.float64)
 
 
 def find_nuclei(smooth: Array, voiced: Flags) -> np.ndarray:
@@ -87,7 +94,7 @@ def _divide(smooth: Array, nuclei: np.ndarray, first: int, end: int) -> np.ndarr
     """First and end frame of the stretch of each nucleus: they meet where the level is lowest in between."""
     if not nuclei.size:
         return np.empty((0, 2), dtype=np.int64)
-    dips = [left + int(smooth[left:right].argmin()) for left, right in zip(nuclei[:-1], nuclei[1:], strict=True)]
+    dips = [left + int(smooth[left:right].argmin()) for left, right in pairwise(nuclei)]
     edges = np.array([min(first, nuclei[0]), *dips, max(end, nuclei[-1] + 1)])
     return np.stack([edges[:-1], edges[1:]], axis=1)
 

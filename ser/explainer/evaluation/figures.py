@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Shares of the plot that a line of small text is high, and a letter wide.
+LINE, LETTER = 0.032, 0.0125
 #: Inches of a row and of what lies above and below the rows of a panel; panels side by side.
 ROW, FRAME, COLUMNS, WIDTH = 0.2, 0.75, 4, 12.0
 FAITHFULNESS, COST = "insertion_deletion", "seconds"
@@ -129,14 +131,31 @@ def draw_pareto(table: pd.DataFrame, palette: Palette = PRINT) -> Figure | None:
         row: Any = ends.loc[method]
         axes.vlines(cost, row["ci_low"], row["ci_high"], colors=colour, linewidth=1, alpha=0.6)
         axes.plot([cost], [score], "o", color=colour, mfc="white" if null else colour, markersize=6)
-        axes.annotate(str(method), (cost, score), xytext=(5, 4), textcoords="offset points", fontsize=8.5, color=colour)
     front = points.iloc[find_front(points[COST].to_numpy(), points[FAITHFULNESS].to_numpy())]
     axes.step(front[COST], front[FAITHFULNESS], where="post", color=palette.series[1], linewidth=1, zorder=0)
     if BEST in ends.index:
         axes.axhline(float(ends.loc[BEST, "mean"]), color=palette.series[2], linewidth=1, linestyle="--")  # type: ignore[arg-type]
     axes.set(xscale="log", xlabel="s per clip", ylabel="insertion − deletion")
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    name_points(axes, points, palette)
     finish_axes(axes)
     return figure
+
+
+def name_points(axes: Axes, points: pd.DataFrame, palette: Palette) -> None:
+    """Write names beside points, above or below, whichever is farther from the names before."""
+    height = np.ptp(axes.get_ylim()) * LINE
+    width = np.ptp(np.log10(axes.get_xlim())) * LETTER
+    taken: list[tuple[float, float, float]] = []
+    for method, (cost, score) in zip(points.index, points.to_numpy(), strict=True):
+        left, right = np.log10(cost), np.log10(cost) + width * (len(str(method)) + 2)
+        places = [score + height, score - height, score + 2 * height, score - 2 * height]
+        near = [other for low, high, other in taken if left < high and low < right]
+        place = next((one for one in places if all(abs(one - other) >= height for other in near)), places[0])
+        taken.append((left, right, place))
+        colour = palette.muted if method in NULLS else palette.accent
+        axes.text(10 ** (left + width), place, str(method), fontsize=8.5, color=colour, va="center")
 
 
 def find_front(costs: np.ndarray, scores: np.ndarray) -> list[int]:

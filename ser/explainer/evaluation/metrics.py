@@ -47,7 +47,7 @@ HEADLINES = (
     Metric("equivariance", "equivariance", 1),
     Metric("max_sensitivity", "max-sensitivity", -1),
     Metric("random_weights", "random weights: |ρ|", -1, SANE),
-    Metric("random_weights_absolute", "random weights: |ρ| of absolute maps", -1, SANE),
+    Metric("random_weights_absolute", "random weights: |ρ| of sizes", -1, SANE),
     Metric("complexity_rise", "complexity rise", 1),
     Metric("random_labels", "random labels: |ρ|", -1, SANE),
     Metric("random_class", "other class: ρ", -1, IDENTICAL),

@@ -67,6 +67,8 @@ class Evaluation:
         for name in ("clips", "again", "steps", "masks", "bootstrap"):
             if getattr(self, name) < 1:
                 raise InputError(f"explain_eval.{name}={getattr(self, name)}", expected="1 or more")
+        if self.smallest_drop <= 0:
+            raise InputError(f"explain_eval.smallest_drop={self.smallest_drop}", expected="a margin above 0")
 
     def prepare(self, subject: Subject, clips: Sequence[Clip]) -> Reference:
         """All that does not depend on the explainers: margins of masked clips, the null explainers, the oracle.
@@ -133,10 +135,10 @@ class Evaluation:
             raise ValueError("one explainer at a time can be asked again")
         if "faithfulness" in self.suites or "sanity" in self.suites:
             for clip in clips:
-                probe = self.start_probe(subject, clip)
+                known, probe = reference.find(clip.clip), self.start_probe(subject, clip)
                 own = {one.method: probe.project(one) for one in usable if one.clip == clip.clip}
                 energy = reference.maps["energy"][clip.clip]
-                rows += self.score_clip(probe, reference.find(clip.clip), own, energy) if own else []
+                rows += self.score_clip(probe, known, own, energy) if own else []
                 if "faithfulness" in self.suites:
                     rows += [make_row(clip, method, "scoring_forwards", probe.forwards / len(own)) for method in own]
         rows += self.score_places(clips, usable)

@@ -89,7 +89,7 @@ def trace(network: nn.Module, inputs: Tensor, classes: Tensor, rules: Rules) -> 
 def find_foreign(outcome: Tensor) -> list[str]:
     """Names of functions with a gradient of their own making in a graph: of those no rule can know."""
     seen: set[Any] = set()
-    found = set()
+    found: set[str] = set()
     waiting = [outcome.grad_fn]
     while waiting:
         node = waiting.pop()

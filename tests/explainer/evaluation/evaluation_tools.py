@@ -75,9 +75,9 @@ def make_map(subject, clip, values, method="exact", reasons=()):
     )
 
 
-def make_exact(subject, clip, method="exact"):
-    """What each element adds to the margin compared with the mean spectrum."""
-    values = subject.network.weights * (clip.inputs - clip.inputs.mean(-1, keepdim=True))
+def make_exact(subject, clip, method="exact", factor=1):
+    """What each element adds to the margin compared with the mean spectrum, or a multiple of it."""
+    values = factor * subject.network.weights * (clip.inputs - clip.inputs.mean(-1, keepdim=True))
     return make_map(subject, clip, values[0].numpy(), method)
 
 

@@ -65,7 +65,7 @@ def test_a_map_that_stays_where_it_was_is_not_equivariant():
 def test_noise_is_not_robust():
     found = score(DEAF, Random())
     assert abs(found["robustness/noise"]) < 0.3 and found["max_sensitivity"] > 1
-    assert found["top_overlap"] == pytest.approx(0.11, abs=0.1)  # a fifth of the cells at random
+    assert found["top_overlap/noise"] < 0.5
 
 
 def test_what_changes_the_prediction_says_nothing_about_the_explainer():
