@@ -2,8 +2,8 @@
 
 All sides explain the same clips by the same network in one process, in turn. By default the network has random weights
 and the clips are noise in bursts: neither changes what an explanation costs, but both change how many masks it needs,
-so that errors are best read with ``--run``, on a fitted network and the clips that it was tested on. The loops call captum clip by clip, with one
-changed clip a call of the network, as its defaults are (``perturbations_per_eval=1``).
+so that errors are best read with ``--run``, on a fitted network and the clips that it was tested on. The loops call
+captum clip by clip, with one changed clip a call of the network, as its defaults are (``perturbations_per_eval=1``).
 
 Where both sides compute the same (leave one out, occlusion), their maps are compared; where both sample (KernelSHAP,
 LIME), the correlation between them is shown, which falls with the error of either. ``one bank, five estimators`` reads
@@ -74,8 +74,8 @@ def main() -> int:
         subject = make_subject(options.backbone)
         clips = make_clips(subject, options.clips, options.seconds)
     print(
-        f"{options.run or options.backbone}, {len(clips.inputs)} clips of {options.seconds} s, {options.threads} threads, "
-        f"{options.masks} masks; {describe_machine(options.repeats)}\n"
+        f"{options.run or options.backbone}, {len(clips.inputs)} clips of {options.seconds} s, "
+        f"{options.threads} threads, {options.masks} masks; {describe_machine(options.repeats)}\n"
     )
     compare(subject, clips, options.masks, options.repeats)
     print()

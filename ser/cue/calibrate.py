@@ -116,14 +116,15 @@ def correlate(values: pd.DataFrame) -> pd.DataFrame:
 
 def find_crosstalk(values: pd.DataFrame) -> pd.DataFrame:
     """How far each measure moves along each ladder, in SDs of it over the ladders' neutral utterances."""
-    spread = values[np.isclose(values["dose"], 0)].drop_duplicates(["speaker", "seed"])[list(CUE_NAMES)].std()
+    neutral = values[np.isclose(values["dose"], 0)].drop_duplicates(["speaker", "seed"])
+    spread = neutral[list(CUE_NAMES)].std().where(lambda sd: sd > 0).to_numpy()
     found = {}
     for cue, ladders in values.groupby("planted", sort=False):
         ends = ladders.sort_values("dose").groupby(["speaker", "seed"])[list(CUE_NAMES)]
         moved = ends.nth(-1).to_numpy() - ends.nth(0).to_numpy()
         known = np.isfinite(moved)
         count = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
-        found[str(cue)] = np.where(known, moved, 0).sum(axis=0) / count / spread.to_numpy()
+        found[str(cue)] = np.where(known, moved, 0).sum(axis=0) / count / spread
     return pd.DataFrame.from_dict(found, orient="index", columns=list(CUE_NAMES))
 
 

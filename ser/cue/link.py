@@ -107,12 +107,11 @@ class CueLink:
         place = list(self.quantiles).index(self.headline)
         headline = averaged[averaged["quantile"] == self.headline]
         rules = (names, signs[known], weights[known], place, DRAWS, self.seed)
-        plausibility = judge(clips, headline, contrasts, *rules)
+        judged = [judge(clips, headline, contrasts, *rules)] if known else []
         errors = follow_errors(clips, contrasts, *rules)
         if errors:
-            plausibility = pd.concat(
-                [plausibility, pd.DataFrame([{"kind": "errors", "subset": "wrong", "emotion": ""} | errors])]
-            )
+            judged.append(pd.DataFrame([{"kind": "errors", "subset": "wrong", "emotion": ""} | errors]))
+        plausibility = pd.concat(judged) if judged else pd.DataFrame()
         sentences = self._tell(clips, contrasts.frame, headline, table)
         return Linked(contrasts.frame, averaged, plausibility.reset_index(drop=True), sentences, tuple(notes))
 

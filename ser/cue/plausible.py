@@ -50,7 +50,7 @@ def permute_rows(scores: Array, seed: int) -> tuple[Array, bool]:
     size = scores.shape[1]
     exact = factorial(size) <= EXACT
     if exact:
-        orders = np.array(list(permutations(range(size))))
+        orders = np.array(list(permutations(range(size))), dtype=int)
     else:
         rng = np.random.default_rng(seed)
         orders = np.array([rng.permutation(size) for _ in range(RANDOM)])
@@ -163,7 +163,8 @@ def follow_errors(
         rows = [place_of[getattr(clips[at], name)] for at in wrong]
         known = np.isfinite(contrast)
         most = (weights[rows] * known).sum(axis=1)
-        reached = np.nansum(weights[rows] * signs[rows] * np.sign(contrast), axis=1)
+        # Contrasts of less than one SD count in part: the sign of nothing says nothing.
+        reached = np.nansum(weights[rows] * signs[rows] * np.clip(contrast, -1, 1), axis=1)
         scores.append(np.divide(reached, most, out=np.full(len(wrong), np.nan), where=most > 0))
     predicted, true = scores
     resamples = Resamples.draw([clips[at].speaker for at in wrong], draws, seed)

@@ -33,7 +33,8 @@ def project_relevance(heard: Heard, frames: int) -> tuple[Array, Flags]:
 def find_region(mass: Array, quantile: float) -> Flags:
     """The smallest set of frames ``[F]`` that holds this share of the positive relevance; empty if there is none."""
     positive = np.maximum(mass, 0.0)
-    order = np.argsort(-positive, kind="stable")
+    # Frames of one cell hold the same up to rounding, which must not decide which of them come first.
+    order = np.argsort(-np.round(positive / max(positive.max(initial=0.0), 1e-300), 9), kind="stable")
     held = np.cumsum(positive[order])
     region = np.zeros(len(mass), dtype=bool)
     if held.size and held[-1] > 0:

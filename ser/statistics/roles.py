@@ -95,7 +95,7 @@ def list_random(
 ) -> tuple[tuple[str, ...], ...]:
     """Random intercepts that a design implies: every group, and how it reacts to what varies within it.
 
-    Speakers react to each factor and combination of factors, units (runs, trained models) to each factor within them.
+    Speakers react to each factor and combination of factors, units (trained models) and runs to each factor within.
     Left out is what these rows cannot tell from something else: a term with as many levels as there are rows (it is the
     residual), with the levels of another term, or with those of the fixed part (one run per condition).
     """
@@ -107,8 +107,8 @@ def list_random(
             crossed = find_within(frame, speaker, factors)
             sizes = range(1, len(crossed) + 1) if len(crossed) <= FULL else (1, 2, len(crossed))
             terms += [(speaker, *part) for size in sizes for part in combinations(crossed, size)]
-        if name == unit:
-            terms += [(unit, factor) for factor in find_within(frame, unit, factors)]
+        if name in (unit, "run_id"):
+            terms += [(name, factor) for factor in find_within(frame, unit, factors)]
     seen = {_code(frame, factors)} if factors else set()
     kept = []
     for term in terms:

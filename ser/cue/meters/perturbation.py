@@ -1,8 +1,8 @@
 """Glottal cycles, and how much neighbouring ones differ: jitter and shimmer.
 
 Cycles are followed from the steadiest place of a voiced stretch to both ends, by the best cross-correlation of one
-period with the next, as Praat's "periodic, cc" point process does. A gliding voice changes its periods without being rough:
-local linear trends of period and level are taken out before neighbours are compared.
+period with the next, as Praat's "periodic, cc" point process does. A gliding voice changes its periods without being
+rough: local linear trends of period and level are taken out before neighbours are compared.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Praat's pitch, harmonicity, cycles and first formant, through parselmouth, if it is installed.
 
 Praat and parselmouth are under the GPL 3, so ``ser`` neither needs nor installs them, and imports them only here, on
-first use. Praat has no loudness in our sense and its spectral measures are ours: those descriptors come from our own meter.
+first use. Praat has no loudness in our sense, and the shape of the spectrum is measured as by our own meter.
 """
 
 from __future__ import annotations

@@ -2,6 +2,6 @@
 
 from ser.explainer.evaluation.compare import compare
 from ser.explainer.evaluation.settings import CellSize, Evaluation
-from ser.explainer.evaluation.summary import summarise
+from ser.explainer.evaluation.summary import summarise, tabulate_explainers
 
-__all__ = ["CellSize", "Evaluation", "compare", "summarise"]
+__all__ = ["CellSize", "Evaluation", "compare", "summarise", "tabulate_explainers"]

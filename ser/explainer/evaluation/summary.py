@@ -105,3 +105,25 @@ def resample(
         ratios = (copies @ top) / (copies @ bottom)
     low, high = np.percentile(ratios[np.isfinite(ratios)], LEVELS)
     return estimate, float(low), float(high)
+
+
+def tabulate_explainers(table: pd.DataFrame, subset: str = "all") -> pd.DataFrame:
+    """One row an explainer, of the metrics that the figure shows too.
+
+    Args:
+        table: of :func:`summarise`.
+        subset: of the clips.
+
+    Returns:
+        Index ``method``; columns ``<metric>``, ``<metric>_low``, ``<metric>_high``, and ``<metric>_skill`` and
+        ``<metric>_passed`` where they mean something.
+    """
+    rows = table[table["subset"] == subset]
+    columns = {"": "mean", "_low": "ci_low", "_high": "ci_high", "_skill": "skill", "_passed": "passed"}
+    parts = {}
+    for metric in HEADLINES:
+        own = rows[rows["metric"] == metric.name].set_index("method")
+        for suffix, column in columns.items():
+            if len(own) and (column == "mean" or own[column].notna().any()):
+                parts[f"{metric.name}{suffix}"] = own[column]
+    return pd.DataFrame(parts, index=pd.Index(dict.fromkeys(rows["method"]), name="method"))

@@ -19,7 +19,7 @@ from ser.explainer.relevance.operations import find_uncovered
 from ser.explainer.relevance.rules import Rules
 
 #: By how much, relative to the largest logit, they may move under the rules.
-TOLERANCE = 1e-5
+TOLERANCE = 1e-4
 #: A map with a cell beyond this many times the relevance that entered is an artefact of numbers, not an explanation.
 EXPLODED = 1e3
 REMEDY = "write it with functions of ser/explainer/relevance/operations.py, or choose explainer=integrated_gradients"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser.explainer.evaluation import compare, summarise
+from ser.explainer.evaluation import compare, summarise, tabulate_explainers
 from ser.statistics.bootstrap import bootstrap_speakers
 
 
@@ -115,3 +115,14 @@ def test_metrics_can_be_chosen():
     scores = pd.concat([make_scores(VALUES + n, name, "deletion_auc/noise") for n, name in enumerate("ab")])
     assert compare(scores).empty
     assert compare(scores, ["deletion_auc/noise"])["metric"].tolist() == ["deletion_auc/noise"]
+
+
+def test_a_row_an_explainer_with_all_its_metrics():
+    frames = [make_scores(VALUES + n, name) for n, name in enumerate(("random", "m", "best"))]
+    frames.append(make_scores([0.1, 0.2], "m", "random_weights"))
+    frames.append(make_scores([0.1, 0.2], "m", "deletion_auc/noise"))
+    wide = tabulate_explainers(summarise(pd.concat(frames)))
+    assert wide.index.tolist() == ["random", "m", "best"] and wide.loc["m", "insertion_deletion_skill"] == 0.5
+    assert wide.loc["m", "random_weights"] == pytest.approx(0.15) and np.isnan(wide.loc["best", "random_weights"])
+    assert wide.loc["m", "random_weights_passed"] is True and "random_weights_skill" not in wide.columns
+    assert not [name for name in wide.columns if "/" in name]
