@@ -31,6 +31,7 @@ from ser.explainer.pages import CLIPS, MAPS, PAGE, RECORDS, write_page
 from ser.explainer.pick import ClipChoice
 from ser.explainer.subject import make_subject, make_untrained
 from ser.explainer.summary import read_metrics, write_summary
+from ser.explainer.whole import RunExplainer
 from ser.finished import FinishedRun
 from ser.results import owns, read_json, write_json
 from ser.tracking.key import flatten, hash_run
@@ -105,8 +106,7 @@ def explain_run(
         )
         try:
             chosen.to_parquet(folder / CLIPS, index=False)
-            write = write_dimensions if isinstance(explainer, DimensionExplainer) else write_explanation
-            metrics = write(config, finished, explainer, chosen, folder)
+            metrics = dispatch(config, finished, explainer, chosen, folder)
             write_json(folder / METRICS, metrics)
             if config.report:
                 write_page(folder / PAGE, name_page(method_of(config), finished), [folder], read_scores(folder))
@@ -124,6 +124,16 @@ def explain_run(
     return Outcome("finished", run.run_id, key, metrics)
 
 
+def dispatch(
+    config: DictConfig, finished: FinishedRun, explainer: Any, chosen: pd.DataFrame, folder: Path
+) -> dict[str, float | None]:
+    """Explain what the explainer is about: the run as a whole, dimensions of its clips, or their time and frequency."""
+    if isinstance(explainer, RunExplainer):
+        return {**explainer.examine(finished, folder)}
+    write = write_dimensions if isinstance(explainer, DimensionExplainer) else write_explanation
+    return write(config, finished, explainer, chosen, folder)
+
+
 def check_choices(config: DictConfig, choices: Choices) -> None:
     """Refuse an explainer that cannot explain what ``ser train`` is about to train.
 
@@ -131,7 +141,9 @@ def check_choices(config: DictConfig, choices: Choices) -> None:
         InputError: with the reason.
     """
     explainer = instantiate(config.explainer)
-    if isinstance(explainer, DimensionExplainer):
+    if isinstance(explainer, RunExplainer):
+        explainer.check_trunk(choices.trunk, choices.head)
+    elif isinstance(explainer, DimensionExplainer):
         explainer.check_choices(choices.trunk, choices.head)
     else:
         explainer.check(make_untrained(choices.trunk, choices.head))

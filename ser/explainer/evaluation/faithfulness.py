@@ -9,7 +9,7 @@ import torch
 
 from ser.explainer.evaluation.agreement import score_agreement
 from ser.explainer.evaluation.curves import list_shares, make_masks, rank_cells, score_curves
-from ser.explainer.evaluation.metrics import HEADLINE_FILLS
+from ser.explainer.evaluation.metrics import choose_headline
 from ser.explainer.evaluation.probe import Known, Probe
 
 
@@ -29,6 +29,7 @@ def score_faithfulness(
     masks = [make_masks(rank_cells(values, probe.seed), probe.areas, shares) for values in maps.values()]
     keep = torch.cat([part[1:-1] for pair in masks for part in pair])
     found: dict[str, list[dict[str, float]]] = {method: [] for method in maps}
+    headline = choose_headline(list(known.empty))
     for fill, empty in known.empty.items():
         curves = np.empty((len(maps), 2, len(shares)))
         curves[:, 0, 0] = curves[:, 1, -1] = known.whole
@@ -37,11 +38,13 @@ def score_faithfulness(
         if measurable:
             curves[:, :, 1:-1] = probe.ask(keep, fill).reshape(len(maps), 2, -1)
         for place, (method, values) in enumerate(maps.items()):
-            scores = score_agreement(values, ~known.keep, known.whole - known.margins[fill], probe.areas)
+            scores: dict[str, float] = {}
+            if fill in known.margins:
+                scores = score_agreement(values, ~known.keep, known.whole - known.margins[fill], probe.areas)
             if measurable:
                 scores |= score_curves(curves[place, 0], curves[place, 1], shares, known.whole, empty, steps)
             yield from ((method, f"{name}/{fill}", value) for name, value in scores.items())
-            if fill in HEADLINE_FILLS:
+            if fill in headline:
                 found[method].append(scores)
     for method, each in found.items():
         yield from ((method, name, value) for name, value in average(each).items())

@@ -6,6 +6,7 @@ that stands for all of them in the table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: Fills whose mean is the headline; silence is out of distribution and changes what normalisation sees.
@@ -17,6 +18,11 @@ NULLS = (RANDOM, "energy", "vad", "untrained")
 SANE = 0.2
 #: Maps of two classes that correlate so do not tell classes apart.
 IDENTICAL = 0.999
+
+
+def choose_headline(fills: Sequence[str]) -> list[str]:
+    """Those of some fills that headlines are averaged over; all where there is none of them."""
+    return [fill for fill in fills if fill in HEADLINE_FILLS] or list(fills)
 
 
 @dataclass(frozen=True)

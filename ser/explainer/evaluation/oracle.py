@@ -14,7 +14,7 @@ import torch
 
 from ser.explainer.base import margin
 from ser.explainer.evaluation.faithfulness import score_faithfulness
-from ser.explainer.evaluation.metrics import HEADLINE_FILLS
+from ser.explainer.evaluation.metrics import choose_headline
 from ser.explainer.evaluation.probe import Known, Probe
 
 #: Groups of cells that are removed from the clip, and added to the fill, one by one.
@@ -27,7 +27,7 @@ RIDGE = 10.0
 
 def search_best(probe: Probe, known: Known, steps: int, smallest: float) -> np.ndarray:
     """The candidate [count] with the greatest insertion minus deletion over the headline fills."""
-    fills = [fill for fill in known.empty if fill in HEADLINE_FILLS] or list(known.empty)
+    fills = choose_headline(list(known.empty))
     known = replace(known, empty={fill: known.empty[fill] for fill in fills})
     candidates = {str(place): values for place, values in enumerate(make_candidates(probe, known, fills))}
     scores: dict[str, float] = dict.fromkeys(candidates, 0.0)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from ser.explainer.evaluation.similarity import correlate_ranks
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -58,7 +61,7 @@ def find_auroc(relevance: ArrayLike, inside: Mask) -> float:
     hits, rest = int(inside.sum()), int((~inside).sum())
     if not hits or not rest:
         return float("nan")
-    ranks = rank(values)
+    ranks = rankdata(values)
     return float((ranks[inside].sum() - hits * (hits + 1) / 2) / (hits * rest))
 
 
@@ -296,20 +299,6 @@ def summarise_maps(
 
 
 # ---- small things
-
-
-def rank(values: Array) -> Array:
-    """Ranks from 1 on; equal values share their mean."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]
-
-
-def correlate_ranks(one: ArrayLike, other: ArrayLike) -> float:
-    """Spearman's correlation; NaN where a side does not vary."""
-    ranks = [rank(np.asarray(side, dtype=float)) for side in (one, other)]
-    sides = [side - side.mean() if len(side) else side for side in ranks]
-    size = float(np.linalg.norm(sides[0]) * np.linalg.norm(sides[1]))
-    return float(sides[0] @ sides[1]) / size if size > 0 else float("nan")
 
 
 def scale(importances: ArrayLike) -> Array:

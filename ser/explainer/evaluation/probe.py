@@ -45,7 +45,7 @@ class Known:
         whole: margin of the clip.
         empty: margin of each fill alone.
         keep: the bank of masks [masks, count], bool.
-        margins: of the bank with each fill [masks].
+        margins: of the bank with each fill that headlines are averaged over [masks].
         best: the oracle's map [count].
     """
 

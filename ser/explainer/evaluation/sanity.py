@@ -20,6 +20,7 @@ from ser.explainer.evaluation.probe import Probe
 from ser.explainer.evaluation.randomise import list_levels, randomise
 from ser.explainer.evaluation.similarity import compare_structure, correlate_ranks, measure_complexity
 from ser.explainer.subject import Subject
+from ser.progress import show_progress
 
 #: An explainer, to be asked again: of a model and a clip.
 Explain = Callable[[Subject, Clip], Attribution]
@@ -64,17 +65,19 @@ def score_weights(
     """
     levels = list_levels(subject)
     inputs = [probe.clip.inputs for probe in probes]
-    last = len(levels) - 1
-    for depth in range(len(levels)):
-        changed = randomise(subject, levels[: depth + 1], levels[: depth + 1], inputs, seed)
-        for place, name, value in compare_maps(changed, probes, maps, explain):
-            yield place, f"{name}/to {levels[depth].name}", value
-            if depth == last:
-                yield place, name, value
-    for depth in range(1, len(levels)):
-        changed = randomise(subject, [levels[depth]], levels[: depth + 1], inputs, seed)
-        for place, name, value in compare_maps(changed, probes, maps, explain):
-            yield place, f"{name}/only {levels[depth].name}", value
+    with show_progress("explaining random weights", 2 * len(levels) - 1) as advance:
+        for depth, level in enumerate(levels):
+            changed = randomise(subject, levels[: depth + 1], levels[: depth + 1], inputs, seed)
+            for place, name, value in compare_maps(changed, probes, maps, explain):
+                yield place, f"{name}/to {level.name}", value
+                if depth == len(levels) - 1:
+                    yield place, name, value
+            advance(1)
+        for depth, level in enumerate(levels[1:], 1):
+            changed = randomise(subject, [level], levels[: depth + 1], inputs, seed)
+            for place, name, value in compare_maps(changed, probes, maps, explain):
+                yield place, f"{name}/only {level.name}", value
+            advance(1)
 
 
 def compare_maps(

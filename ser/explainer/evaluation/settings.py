@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -15,7 +16,7 @@ from ser.explainer.bank import draw_masks
 from ser.explainer.clip import Clip
 from ser.explainer.evaluation.faithfulness import score_faithfulness
 from ser.explainer.evaluation.localisation import score_localisation, score_truth
-from ser.explainer.evaluation.metrics import BEST, RANDOM
+from ser.explainer.evaluation.metrics import BEST, RANDOM, choose_headline
 from ser.explainer.evaluation.nulls import explain_one, make_nulls
 from ser.explainer.evaluation.oracle import search_best
 from ser.explainer.evaluation.probe import CellSize, Known, Probe
@@ -37,7 +38,7 @@ class Evaluation:
     Args:
         suites: which of :data:`SUITES` are scored.
         clips: how many the stage draws.
-        again: how many of them, the first ones, are explained again for robustness and sanity.
+        again: how many of them, spread over speakers and emotions, are explained again for robustness and sanity.
         cells: on which maps are compared.
         steps: of equal area, of deletion and insertion.
         fills: what stands where something is removed.
@@ -133,7 +134,7 @@ class Evaluation:
         methods = dict.fromkeys(one.method for one in usable)
         if explain is not None and len(methods) > 1:
             raise ValueError("one explainer at a time can be asked again")
-        if "faithfulness" in self.suites or "sanity" in self.suites:
+        with show_progress("scoring", len(clips)) as advance:
             for clip in clips:
                 known, probe = reference.find(clip.clip), self.start_probe(subject, clip)
                 own = {one.method: probe.project(one) for one in usable if one.clip == clip.clip}
@@ -141,6 +142,7 @@ class Evaluation:
                 rows += self.score_clip(probe, known, own, energy) if own else []
                 if "faithfulness" in self.suites:
                     rows += [make_row(clip, method, "scoring_forwards", probe.forwards / len(own)) for method in own]
+                advance(1)
         rows += self.score_places(clips, usable)
         if explain is not None:
             rows += self.score_again(subject, clips, usable, explain, label_run)
@@ -155,11 +157,12 @@ class Evaluation:
         """Margins of a clip, its fills and its bank, and the oracle's map."""
         keep = draw_masks(probe.cells.count, self.masks, probe.seed)
         fills = list(self.fills) if "faithfulness" in self.suites else []
+        asked = choose_headline(fills)
         known = Known(
             probe.measure_whole(),
             {fill: probe.measure_empty(fill) for fill in fills},
             keep.cpu().numpy(),
-            {fill: probe.ask(keep, fill) for fill in fills},
+            {fill: probe.ask(keep, fill) for fill in asked},
             np.zeros(probe.cells.count),
         )
         return replace(known, best=search_best(probe, known, self.steps, self.smallest_drop)) if fills else known
@@ -184,17 +187,17 @@ class Evaluation:
         explain: Explain,
         label_run: Subject | None,
     ) -> Iterator[Mapping[str, object]]:
-        """Rows of what explains the first clips again: robustness and sanity."""
-        chosen = {clip.clip: clip for clip in clips[: self.again]}
+        """Rows of what explains some clips again: robustness and sanity."""
+        chosen = {clip.clip: clip for clip in choose_spread(clips, self.again)}
         maps = [one for one in maps if one.clip in chosen]
         probes = [self.start_probe(subject, chosen[one.clip]) for one in maps]
-        if not maps:
-            return
         if "robustness" in self.suites:
-            for probe, before in zip(probes, maps, strict=True):
-                for metric, value in score_robustness(subject, probe, before, explain, probe.seed):
-                    yield make_row(probe.clip, before.method, metric, value)
-        if "sanity" in self.suites:
+            with show_progress("explaining changed clips", len(maps)) as advance:
+                for probe, before in zip(probes, maps, strict=True):
+                    for metric, value in score_robustness(subject, probe, before, explain, probe.seed):
+                        yield make_row(probe.clip, before.method, metric, value)
+                    advance(1)
+        if "sanity" in self.suites and maps:
             for place, metric, value in score_sanity(subject, probes, maps, explain, self.seed, label_run):
                 yield make_row(probes[place].clip, maps[place].method, metric, value)
 
@@ -212,6 +215,18 @@ class Evaluation:
             for clip, one in zip(clips, maps, strict=True):
                 for metric, value in score_truth(clip, one):
                     yield make_row(clip, BEST, metric, value)
+
+
+def choose_spread(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """Some of the clips, each the first of those whose speaker and emotion were chosen least often so far."""
+    left, chosen = list(clips), []
+    times: Counter[str] = Counter()
+    while left and len(chosen) < count:
+        clip = min(left, key=lambda one: times[f"speaker {one.speaker}"] + times[f"emotion {one.true}"])
+        left.remove(clip)
+        chosen.append(clip)
+        times.update((f"speaker {clip.speaker}", f"emotion {clip.true}"))
+    return chosen
 
 
 def check_known(key: str, values: Sequence[str], known: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from ser.errors import InputError
 from ser.explainer.evaluation import Evaluation, summarise
 from ser.explainer.evaluation.metrics import BEST, NULLS
 from ser.explainer.evaluation.reference import COLUMNS, Reference
+from ser.explainer.evaluation.settings import choose_spread
 
 SUBJECT = make_subject()
 CLIPS = make_clips(SUBJECT)
@@ -99,7 +100,15 @@ def test_a_clip_without_a_reference_is_refused():
         FAITHFUL.score(SUBJECT, [other], [make_exact(SUBJECT, other)], None, REFERENCE)
 
 
-def test_robustness_and_sanity_explain_the_first_clips_again():
+def test_clips_to_be_explained_again_are_spread_over_speakers_and_emotions():
+    cells = [(speaker, true) for speaker in "abc" for true in ("anger", "fear", "joy") for _ in range(3)]
+    clips = [make_clip(SUBJECT, f"{n}", speaker, 0, true) for n, (speaker, true) in enumerate(cells)]
+    chosen = [(clip.speaker, clip.true) for clip in choose_spread(clips, 3)]
+    assert chosen == [("a", "anger"), ("b", "fear"), ("c", "joy")]
+    assert len(choose_spread(clips, 100)) == len(clips)
+
+
+def test_robustness_and_sanity_explain_some_clips_again():
     asked = []
 
     def again(subject, clip):

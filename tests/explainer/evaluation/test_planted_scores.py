@@ -4,20 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ser.explainer.evaluation.planted import (
     average,
     bootstrap,
     correlate_effects,
-    correlate_ranks,
     find_auroc,
     find_excess,
     find_precision,
     find_reliance,
     mark_span,
-    rank,
     score_cues,
     score_map,
     score_shortcut,
@@ -96,14 +93,6 @@ def test_areas_are_those_of_scikit_learn(drawn):
         assert find_precision(values, inside) == pytest.approx(average_precision_score(inside, values))
     else:
         assert np.isnan(find_auroc(values, inside)) and np.isnan(find_precision(values, inside))
-
-
-@given(maps)
-def test_ranks_are_those_of_scipy(drawn):
-    values, inside = drawn
-    np.testing.assert_allclose(rank(values), rankdata(values))
-    if np.ptp(values) and inside.any() and not inside.all():
-        assert correlate_ranks(values, inside.astype(float)) == pytest.approx(spearmanr(values, inside)[0])
 
 
 def test_smoothing_keeps_constants_and_mass_in_the_middle():
