@@ -54,5 +54,6 @@ bench: $(READY)  ## speed and error rates, side by side with what one would use 
 	$(if $(and $(SER_DATA),$(SER_WEIGHTS)),$(BIN)/python benchmarks/extract.py --every 8)
 	$(if $(SER_DATA),$(BIN)/python benchmarks/group_norm_mask.py)
 	$(BIN)/python benchmarks/published_anova.py
+	$(BIN)/python benchmarks/cue_meters.py
 	$(BIN)/python benchmarks/glmm_speed.py --repeats 1
 	$(BIN)/python benchmarks/type_one_error.py --replications 200 --power 0

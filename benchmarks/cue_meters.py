@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("meters", nargs="*", default=["numpy", "opensmile"], help=f"some of {', '.join(METERS)}")
     parser.add_argument("--speakers", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0, help="number of the first speaker; our meter was made on 0 to 3")
     parser.add_argument("--write", action="store_true", help="keep the reliabilities")
     options = parser.parse_args()
     unknown = [name for name in options.meters if name not in METERS]
@@ -38,7 +39,7 @@ def main() -> int:
         return 2
     for name in options.meters:
         try:
-            found = calibrate(METERS[name](reliability={}), options.speakers, options.seeds)
+            found = calibrate(METERS[name](reliability={}), options.speakers, options.seeds, first=options.first)
         except InputError as error:
             sys.stderr.write(f"{error}\n")
             return 2

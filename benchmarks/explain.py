@@ -6,7 +6,8 @@ so that errors are best read with ``--run``, on a fitted network and the clips t
 captum clip by clip, with one changed clip a call of the network, as its defaults are (``perturbations_per_eval=1``).
 
 Where both sides compute the same (leave one out, occlusion), their maps are compared; where both sample (KernelSHAP,
-LIME), the correlation between them is shown, which falls with the error of either. ``one bank, five estimators`` reads
+LIME), the correlation between them is shown, which falls with the error of either. On waveforms they differ a little:
+ours fade over 5 ms at the edges of what is removed. ``one bank, five estimators`` reads
 leave one out, KernelSHAP, LIME, RISE and Banzhaf values off the same answers; captum, which has no RISE nor Banzhaf
 values, is charged for the three that it has.
 

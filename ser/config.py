@@ -12,7 +12,7 @@ from ser.errors import InputError
 from ser.paths import find_shipped
 
 #: Keys of ``dataset`` that every corpus has, beside those of its own choice.
-SHARED = ("emotions", "target", "merge", "variant")
+SHARED = ("emotions", "target", "merge", "variant", "texts")
 #: Mappings whose keys are the user's own; Hydra would take a new key for a misspelt one.
 FREE = ("data.roots", "dataset.merge", "dataset.values", "dataset.columns")
 #: The loss, and what early stopping monitors, where the target decides.

@@ -18,6 +18,7 @@ from ser.config import SHARED
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 from ser.dataset.target import choose_target, list_dimensions, merge_emotions
+from ser.dataset.texts import replace_texts
 from ser.dataset.variant import ORIGINAL, check_use, swap_audio
 from ser.errors import InputError
 from ser.head.data import read_targets
@@ -97,6 +98,7 @@ class Selection:
         merge: emotions that count as others.
         target: ``emotion``, ``one_vs_rest:<emotion>``, or names of columns with numbers.
         variant: ``root``, ``map``, ``use`` and ``name`` of other audio of the same clips; without ``root``, none.
+        texts: table of transcripts, in place of the corpus's own; ``None`` for those.
         min_speaker_share: leave out emotions that fewer than this share of the speakers show.
         on_bad_audio: ``fail`` or ``skip``.
     """
@@ -105,6 +107,7 @@ class Selection:
     merge: Mapping[str, str] = field(default_factory=dict)
     target: str | Sequence[str] = "emotion"
     variant: Mapping[str, Any] = field(default_factory=dict)
+    texts: str | None = None
     min_speaker_share: float = 0.0
     on_bad_audio: str = "fail"
 
@@ -120,7 +123,7 @@ def read_corpora(config: DictConfig, preparation: Preparation, rate: int) -> Cor
     Raises:
         InputError: a corpus that is not there, one emotion only, or (under ``on_bad_audio=fail``) unusable files.
     """
-    shared = {key: config.dataset[key] for key in SHARED}
+    shared = {key: config.dataset[key] for key in SHARED if key in config.dataset}
     selection = Selection(**shared, min_speaker_share=config.min_speaker_share, on_bad_audio=config.on_bad_audio)
     if not config.data.get("corpora"):
         return read_corpus(make_dataset(config.dataset), preparation, rate, selection)
@@ -141,7 +144,7 @@ def read_corpus(
     Raises:
         InputError: a corpus that is not there, one emotion only, or (under ``fail``) files that cannot be used.
     """
-    manifest, dimensions = dataset.load(), list_dimensions(selection.target)
+    manifest, dimensions = replace_texts(dataset.load(), selection.texts), list_dimensions(selection.target)
     if not dimensions:
         manifest.require_emotions()
     manifest = merge_emotions(manifest, selection.merge).with_emotions(selection.emotions)

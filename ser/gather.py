@@ -11,9 +11,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from ser.audio.prepare import Preparation
-from ser.backbone.extract import Waveforms, fill_functionals, fill_hidden, read_functionals
+from ser.backbone.extract import Source, Waveforms, fill_functionals, fill_hidden, read_functionals
 from ser.backbone.statistics import Frames, Statistics, read_frames, read_vectors
 from ser.backbone.store import FeatureStore
+from ser.backbone.texts import Texts, measure_texts
 from ser.corpus import Corpus
 from ser.errors import InputError
 from ser.head.data import Part, read_targets
@@ -31,7 +32,7 @@ def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus, frame: pd
     features = None
     if not choices.trunk.trains:
         store = fill_store(config, choices.trunk, corpus.preparation, frame)
-        features = read_features(choices.trunk, store, frame["digest"].tolist())
+        features = read_features(choices.trunk, store, list_digests(choices.trunk, frame))
     return make_part(corpus, frame, features)
 
 
@@ -48,7 +49,8 @@ def gather_copies(config: DictConfig, choices: Choices, corpus: Corpus, split: S
     from ser.augmentation.copies import Copies  # imports torch, which a run without augmentation may not need
 
     frame, rows = corpus.as_trained(), split.train
-    trained, digests = frame.iloc[rows], frame["digest"].iloc[rows].tolist()
+    trained = frame.iloc[rows]
+    digests = list_digests(choices.trunk, trained)
     parts = []
     for number in range(config.augmentation.copies):
         copies = Copies(choices.augmentation, choices.trunk.backbone.rate, config.seed, number)
@@ -67,11 +69,34 @@ def fill_store(
     Its :meth:`~ser.backbone.store.FeatureStore.read_record` tells which weights a network had.
     """
     root = Path(config.paths.cache) / "features"
-    waveforms = Waveforms(frame, frame["digest"].tolist(), preparation, trunk.backbone.rate, copies)
+    waveforms = choose_source(trunk, preparation, frame, copies)
     if not trunk.backbone.frames:
         return fill_functionals(trunk.backbone, waveforms, root)
     level = Frames(trunk.reading.layer) if trunk.reading.needs_frames else Statistics()
     return fill_hidden(trunk.backbone, waveforms, root, level, config.trainer.accelerator)
+
+
+def choose_source(trunk: Trunk, preparation: Preparation, frame: pd.DataFrame, copies: Copies | None = None) -> Source:
+    """What a frozen backbone gets of the clips of a frame: waveforms, or transcripts."""
+    if not trunk.reads_text:
+        return Waveforms(frame, frame["digest"].tolist(), preparation, trunk.backbone.rate, copies)
+    return Texts(frame, trunk.backbone.missing, trunk.backbone.encode_text if trunk.backbone.frames else str)
+
+
+def list_digests(trunk: Trunk, frame: pd.DataFrame) -> list[str]:
+    """What the features of each clip of a frame are stored under: the hash of its waveform, or of its transcript."""
+    if not trunk.reads_text:
+        return frame["digest"].tolist()
+    return Texts(frame, trunk.backbone.missing, str).digests
+
+
+def describe_texts(trunk: Trunk, frame: pd.DataFrame, split: Split) -> tuple[dict[str, float], list[str]]:
+    """How much of the tested transcripts a backbone knows: metrics and notes; nothing of one that reads audio."""
+    if not trunk.reads_text:
+        return {}, []
+    return measure_texts(
+        [(trunk.learn(frame.iloc[fold.train]).backbone, frame.iloc[fold.test]) for fold in split.folds]
+    )
 
 
 def describe_backbone(

@@ -26,10 +26,10 @@ from ser.errors import InputError
 from ser.head.trunk import Trunk
 from ser.language.ctc import MODEL
 from ser.language.heard import LANGUAGE, Heard, describe_heard, read_heard, write_heard
-from ser.runs import find_files
 from ser.language.start import check_backbone
 from ser.language.transcripts import Transcripts, read_transcripts
 from ser.results import CHECKPOINTS, copy_results, finish_folder, read_json, start_folder, write_json, write_results
+from ser.runs import find_files
 from ser.tracking.environment import describe_environment
 from ser.tracking.key import flatten, hash_run, select_effective
 from ser.tracking.tracker import TrackedRun, Tracker

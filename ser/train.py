@@ -28,7 +28,7 @@ from ser.dataset.target import list_dimensions
 from ser.errors import InputError
 from ser.extend import bring_checkpoints, check_same, read_config
 from ser.fold import Recipe, run_fold
-from ser.gather import describe_backbone, gather_clips, gather_copies, make_augmentation
+from ser.gather import describe_backbone, describe_texts, gather_clips, gather_copies, make_augmentation
 from ser.head.data import Head
 from ser.head.reading import Reading
 from ser.head.trunk import Trunk
@@ -94,7 +94,21 @@ class Choices:
         cache = AudioCache(Path(config.paths.cache) / "audio")
         preparation = replace(instantiate(config.audio), cache=cache)
         language = instantiate(config.language)
-        return cls(trunk, language, head, training, make_augmentation(config), preparation, tracker)
+        choices = cls(trunk, language, head, training, make_augmentation(config), preparation, tracker)
+        choices.check_text()
+        return choices
+
+    def check_text(self) -> None:
+        """Raise InputError where transcripts are read, and something is done to sound that is not heard."""
+        if not self.trunk.reads_text:
+            return
+        name = type(self.trunk.backbone).__name__
+        if self.augmentation is not None:
+            raise InputError(f"augmentation: {name} reads transcripts, sound is not heard", remedy="augmentation=none")
+        if self.trunk.trains and self.training is not None and self.training.mixup:
+            raise InputError(
+                f"trainer.mixup: {name} is trained on tokens, which cannot be added up", remedy="trainer.mixup=0"
+            )
 
 
 def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
@@ -130,6 +144,7 @@ def train_and_score(
     """Train and evaluate with choices that go together."""
     corpus = read_corpora(config, choices.preparation, choices.trunk.backbone.rate)
     check_columns(corpus, config.metrics.by)
+    choices.trunk.check_clips(corpus.manifest.frame)
     split = divide(config, corpus, needs_validation(config, choices.head))
     if choices.training is not None:
         choices.training.check_clips(corpus.as_trained().iloc[split.train], corpus.manifest.emotions)
@@ -208,7 +223,8 @@ def evaluate(
     if validation:
         tables["validation.parquet"] = complete_predictions(validation, run.run_id, key, "val")
         scores |= judge.score_sets({"val": tables["validation.parquet"]}, "val")
-    scores |= {"audio/skipped": float(corpus.skipped), "audio/excluded": float(corpus.excluded)}
+    known, unknown = describe_texts(choices.trunk, corpus.manifest.frame, split)
+    scores |= {**known, "audio/skipped": float(corpus.skipped), "audio/excluded": float(corpus.excluded)}
     scores |= {f"parameters/{name}": float(count) for name, count in folds[0].parameters.items()}
     scores |= {"seconds": time.perf_counter() - began}
     weights = describe_backbone(config, choices.trunk, corpus.preparation, corpus.manifest.frame)
@@ -216,7 +232,7 @@ def evaluate(
         run.tag({"ser.weights": weights["hash"], "ser.weights_source": weights["source"]})
     records = {
         "dataset.json": corpus.describe(),
-        "notes.json": list_notes([*corpus.manifest.notes, *split.notes, *judge.note(evaluations)]),
+        "notes.json": list_notes([*corpus.manifest.notes, *split.notes, *unknown, *judge.note(evaluations)]),
         **({"backbone.json": weights} if weights else {}),
         "environment.json": {**describe_environment(), "data_fingerprint": corpus.fingerprint},
     }
@@ -255,7 +271,8 @@ def build_trunk(config: DictConfig) -> Trunk:
     """What lies under the head, as config groups ``backbone``, ``finetune`` and ``pooling`` say."""
     backbone = instantiate(config.backbone)
     pooling = instantiate(config.pooling)
-    reading = Reading(getattr(backbone, "layer", -1), tuple(pooling.statistics), pooling.network, pooling.mix)
+    by_part = bool(pooling.get("by_part", False))  # only recurrent poolings have that key
+    reading = Reading(getattr(backbone, "layer", -1), tuple(pooling.statistics), pooling.network, pooling.mix, by_part)
     trunk = Trunk(backbone, instantiate(config.finetune), reading)
     trunk.check()
     return trunk

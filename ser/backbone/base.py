@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,8 +21,22 @@ class Tokens(NamedTuple):
     step: float
 
 
+def reads_text(backbone: Any) -> bool:
+    """Whether a backbone reads transcripts (``reads = "text"``); one that does not say what it reads hears audio."""
+    return getattr(backbone, "reads", "audio") == "text"
+
+
+def is_trainable(backbone: Any) -> bool:
+    """Whether a backbone is a network with weights to train, as it is unless it says ``trainable = False``."""
+    return bool(backbone.frames and getattr(backbone, "trainable", True))
+
+
 class Functionals(Protocol):
-    """A backbone without frames: openSMILE's functionals, for instance. Nothing in it is ever trained."""
+    """A backbone without frames: openSMILE's functionals, for instance. Nothing in it is ever trained.
+
+    One that reads text has ``reads = "text"`` and ``missing`` as a :class:`TextBackbone` has, and computes its vector
+    of a transcript.
+    """
 
     frames: ClassVar[bool]  # False
     rate: int
@@ -59,6 +73,28 @@ class FrameBackbone(Protocol):
         """
 
 
+class TextBackbone(FrameBackbone, Protocol):
+    """A :class:`FrameBackbone` that reads transcripts: its network gets numbers of tokens in place of samples.
+
+    One that learns its vocabulary has ``learn(texts)`` and ``recall(vocabulary)``, which give the backbone with one,
+    and is never frozen: features are stored before there are folds, a vocabulary is one fold's.
+
+    Attributes:
+        reads: ``"text"``.
+        missing: ``error`` refuses clips without a transcript, ``mask`` reads them as saying nothing.
+        rate: sampling rate in Hz at which the clips' audio is checked; nothing else of it is used.
+    """
+
+    reads: ClassVar[str]
+    missing: str
+
+    def encode_text(self, text: str) -> np.ndarray:
+        """A transcript as numbers of tokens [T], int64, at least one."""
+
+    def count_unknown(self, text: str) -> tuple[int, int]:
+        """How many words (or tokens) of a transcript it does not know, and how many there are."""
+
+
 class FrameNetwork(Protocol):
     """A network from waveforms to hidden states; what a clip yields never depends on its batch or its padding.
 
@@ -88,4 +124,7 @@ class FrameNetwork(Protocol):
         """See above."""
 
     def __call__(self, waveforms: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Waveforms [B, T], zero beyond lengths [B] in samples, to L tensors [B, F, D] with lengths [B] in frames."""
+        """Waveforms [B, T], zero beyond lengths [B] in samples, to L tensors [B, F, D] with lengths [B] in frames.
+
+        Of text: tokens [B, T], int64, with lengths [B] in tokens. Such a network has ``encode_text``, as its backbone.
+        """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -33,8 +33,37 @@ class Extractor(Protocol):
     def identify(self) -> dict[str, object]:
         """Everything that decides what :meth:`compute` yields."""
 
-    def compute(self, waveform: np.ndarray) -> np.ndarray:
-        """Functionals [D] of a waveform [T] at ``rate``; must be safe to call from several threads."""
+    def compute(self, waveform: Any) -> np.ndarray:
+        """Functionals [D] of a waveform [T] at ``rate``, or of a text; must be safe to call from several threads."""
+
+
+class Source(Protocol):
+    """Clips as a frozen backbone gets them: :class:`Waveforms`, or :class:`ser.backbone.texts.Texts`.
+
+    Attributes:
+        digests: hash of what is read of each clip.
+        variants: of each clip.
+        rate: numbers (samples, tokens) that take a network about as long as a second of sound.
+    """
+
+    digests: list[str]
+    variants: int
+
+    @property
+    def rate(self) -> int:
+        """See above."""
+
+    def identify(self) -> dict[str, object]:
+        """What is done to the clips, where they are not read as they are."""
+
+    def measure(self, digest: str) -> int:
+        """How many numbers a network gets of a clip."""
+
+    def name(self, digest: str) -> str:
+        """What a person calls a clip."""
+
+    def read(self, digest: str, cut: Callable[[Prepared], np.ndarray]) -> list[Any]:
+        """What the backbone gets of each variant of a clip."""
 
 
 class Waveforms:
@@ -58,8 +87,8 @@ class Waveforms:
     ) -> None:
         self.digests = digests
         self.variants = 1 if copies is None else copies.variants
+        self.rate = rate
         self._preparation = preparation
-        self._rate = rate
         self._copies = copies
         self._places = dict(zip(digests, zip(frame["path"], frame["start"], frame["end"], strict=True), strict=True))
         self._frame = frame
@@ -92,7 +121,7 @@ class Waveforms:
         """
         path, *times = self._places[digest]
         start, end = (None if np.isnan(time) else time for time in times)
-        waveform = cut(self._preparation.prepare(path, self._rate, start, end))
+        waveform = cut(self._preparation.prepare(path, self.rate, start, end))
         return [waveform] if self._copies is None else self._copies.vary(waveform)
 
 
@@ -128,7 +157,7 @@ def read_functionals(store: FeatureStore, digests: list[str], variant: int = 0) 
     return np.stack(store.read(digests, variant)).astype(np.float32)
 
 
-def fill_functionals(extractor: Extractor, waveforms: Waveforms, root: str | Path) -> FeatureStore:
+def fill_functionals(extractor: Extractor, waveforms: Source, root: str | Path) -> FeatureStore:
     """The store with the functionals of all clips; those that are missing are computed."""
     store = FeatureStore(root, extractor.identify() | waveforms.identify(), waveforms.variants)
     missing = store.find_missing(waveforms.digests)
@@ -138,7 +167,7 @@ def fill_functionals(extractor: Extractor, waveforms: Waveforms, root: str | Pat
     def compute(digest: str) -> None:
         store.write(digest, *(extractor.compute(waveform) for waveform in waveforms.read(digest, cut_padding)))
 
-    log.info("extracting features of %d of %d clips", len(missing), len(waveforms.digests))
+    log.info("extracting features of %d of %d clips", len(missing), len(set(waveforms.digests)))
     computed = 0
     with ThreadPoolExecutor(count_cores()) as pool, show_progress("features", len(missing)) as advance:
         for batch in store.claim(missing):
@@ -150,13 +179,13 @@ def fill_functionals(extractor: Extractor, waveforms: Waveforms, root: str | Pat
 
 
 def fill_hidden(
-    backbone: FrameBackbone, waveforms: Waveforms, root: str | Path, level: Level, accelerator: str = "auto"
+    backbone: FrameBackbone, waveforms: Source, root: str | Path, level: Level, accelerator: str = "auto"
 ) -> FeatureStore:
     """The store with what is kept of a network's hidden states of all clips; the network runs where it is missing.
 
     Args:
         backbone: says which network.
-        waveforms: of the clips.
+        waveforms: of the clips, or their texts.
         root: folder of the feature store.
         level: what is kept.
         accelerator: ``cpu``, or ``auto`` and others for the accelerator that there is.

@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ser.audio.inspect import count_cores
 from ser.backbone.base import FrameBackbone
-from ser.backbone.extract import Waveforms, cut_end
+from ser.backbone.extract import Source, cut_end
 from ser.backbone.statistics import Frames, Level, find_layer
 from ser.backbone.store import FeatureStore
 from ser.backbone.weights import hash_parameters
@@ -43,7 +43,7 @@ THREADS = 8
 
 def run_network(
     backbone: FrameBackbone,
-    waveforms: Waveforms,
+    waveforms: Source,
     missing: Sequence[str],
     store: FeatureStore,
     level: Level,
@@ -54,7 +54,7 @@ def run_network(
 
     Args:
         backbone: says which network.
-        waveforms: of the clips.
+        waveforms: of the clips, or their texts.
         missing: content hashes of the clips that are not in the store.
         store: takes what is kept of each.
         level: what that is.
@@ -69,7 +69,7 @@ def run_network(
     """
     encoder = Encoder(backbone, level, choose_device(accelerator))
     store.write_record(encoder.describe())
-    budget = round((seconds or encoder.seconds) * backbone.rate / waveforms.variants)
+    budget = round((seconds or encoder.seconds) * waveforms.rate / waveforms.variants)
     claim = round(BATCHES * budget * len(missing) / sum(map(waveforms.measure, missing)))
 
     def compute(batch: Sequence[str]) -> Tally:
@@ -195,7 +195,7 @@ class Encoder:
         """What is kept of each clip of a batch.
 
         Args:
-            waveforms: [T] each.
+            waveforms: [T] each; of text, tokens.
             names: of the clips, for messages.
 
         Raises:

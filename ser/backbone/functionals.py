@@ -44,20 +44,28 @@ class Functionals:
     @cached_property
     def names(self) -> list[str]:
         """Names of the functionals, as openSMILE prints them."""
-        return list(self._make_smile().feature_names)
+        return list(make_smile(self.feature_set, "Functionals").feature_names)
 
     def compute(self, waveform: np.ndarray) -> np.ndarray:
         """Functionals [D] of a waveform [T] at :attr:`rate`."""
         if not hasattr(self._local, "smile"):
-            self._local.smile = self._make_smile()
+            self._local.smile = make_smile(self.feature_set, "Functionals")
         return self._local.smile.process_signal(waveform, self.rate).to_numpy(dtype=np.float32)[0]
 
-    def _make_smile(self) -> Any:
-        import opensmile  # half a second that a run on stored features does not pay
 
-        sets = {item.name: item for item in opensmile.FeatureSet}
-        if self.feature_set not in sets:
-            raise InputError(
-                f"backbone.feature_set={self.feature_set!r}: openSMILE has no such set", expected=", ".join(sets)
-            )
-        return opensmile.Smile(feature_set=sets[self.feature_set], feature_level=opensmile.FeatureLevel.Functionals)
+def make_smile(feature_set: str, level: str) -> Any:
+    """An openSMILE object.
+
+    Args:
+        feature_set: name in ``opensmile.FeatureSet``.
+        level: name in ``opensmile.FeatureLevel``.
+
+    Raises:
+        InputError: a feature set that openSMILE does not have.
+    """
+    import opensmile  # half a second that a run on stored features does not pay
+
+    sets = {item.name: item for item in opensmile.FeatureSet}
+    if feature_set not in sets:
+        raise InputError(f"backbone.feature_set={feature_set!r}: openSMILE has no such set", expected=", ".join(sets))
+    return opensmile.Smile(feature_set=sets[feature_set], feature_level=opensmile.FeatureLevel[level])

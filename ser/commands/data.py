@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from ser.data.catalogue import Entry
     from ser.data.options import Options
 
-ACTIONS = ("list", "check", "explore", "fetch")
+ACTIONS = ("list", "check", "explore", "transcribe", "fetch")
 FORMATS = ("table", "csv", "json")
 USAGE = """usage: ser data list [format=table|csv|json]
        ser data check   dataset=<name> [dataset.root=<folder>] [check.…] [out=<folder>]
        ser data explore dataset=<name> [dataset.root=<folder>] [explore.reference=others|neutral] [out=<folder>]
+       ser data transcribe dataset=<name> transcribe.source=<Whisper> [transcribe.language=it] [out=<folder>]
        ser data fetch   dataset=<name> [dataset.root=<folder>]
 
 list     every corpus there is a parser for: language, size, licence, how to get it
 check    reads every file: unusable, duplicate, clipped, padded; counts; what could give the emotion away.
          Writes check.json and clips.csv; exit code 1 if a file is unusable or duplicates contradict each other
 explore  a page: who says how much, durations, F0, loudness, rate and pauses by emotion, effect sizes, PCA
+transcribe  writes what a local Whisper hears as a table for dataset.texts=<table>
 fetch    downloads where the licence allows it; else says how to ask for access
 
 dataset and audio are those of ser train; conf/data.yaml has the other options."""
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
     options = read_options(rest)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    runs: Mapping[str, Callable[[Options], int]] = {"check": run_check, "explore": run_explore, "fetch": run_fetch}
+    runs: Mapping[str, Callable[[Options], int]] = {"check": run_check, "explore": run_explore, "transcribe": run_transcribe, "fetch": run_fetch}
     return runs[action](options)
 
 
@@ -153,6 +155,15 @@ def run_explore(options: Options) -> int:
 
     page = explore_corpus(options.config, options.out, **options.own.explore)
     sys.stdout.write(f"page: {page}\n{options.out}\n")
+    return 0
+
+
+def run_transcribe(options: Options) -> int:
+    """Write the transcripts of one corpus."""
+    from ser.data.transcribe import transcribe_corpus
+
+    path, count = transcribe_corpus(options.config, options.out, **options.own.transcribe)
+    sys.stdout.write(f"{count:,} clips transcribed; next: ser train dataset.texts={path}\n{options.out}\n")
     return 0
 
 

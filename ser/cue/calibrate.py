@@ -42,8 +42,8 @@ FOLLOWS = {
     "f0_range": ("f0_range", 1),
     "loudness": ("loudness", 1),
     "loud_var": ("loud_var", 1),
-    "hammarberg": ("tilt", 1),
     "alpha_ratio": ("tilt", -1),
+    "hammarberg": ("tilt", 1),
     "slope_low": ("tilt", -1),
     "slope_mid": ("tilt", -1),
     "centroid": ("tilt", -1),
@@ -86,11 +86,13 @@ def plant_ladder(cue: str, speaker: int, seed: int, doses: int = DOSES) -> Itera
         yield float(dose), synthesise(voice, sentence, {cue: dose}, key=(seed, speaker)).wave
 
 
-def calibrate(meter: Meter, speakers: int = 4, seeds: int = 2, cues: Sequence[str] = tuple(GRID)) -> Calibration:
-    """Measure ladders of the cues for so many speakers (women and men alternating) and seeds."""
+def calibrate(
+    meter: Meter, speakers: int = 4, seeds: int = 2, cues: Sequence[str] = tuple(GRID), first: int = 0
+) -> Calibration:
+    """Measure ladders of the cues for so many speakers (women and men alternating, from number ``first``) and seeds."""
     rows, spent = [], 0.0
     for cue in cues:
-        for speaker in range(speakers):
+        for speaker in range(first, first + speakers):
             for seed in range(seeds):
                 for dose, wave in plant_ladder(cue, speaker, seed):
                     start = time.process_time()

@@ -1,26 +1,27 @@
 """Counterfactual prosody: what a model's score does when one cue of a clip is changed and nothing else.
 
 Explanations say what a model may have listened to; this changes it and listens to the model. Generated clips are spoken
-again by the generator, recordings by a vocoder (:mod:`ser.cue.world`); the same clip without the change is the baseline,
-so that what the vocoder does to every version cancels.
+again by the generator, recordings by a vocoder (:mod:`ser.cue.world`); the same clip without the change is the
+baseline, so that what the vocoder does to every version cancels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ser.cue.aggregate import Resamples
 from ser.cue.calibrate import rank_correlation
 from ser.cue.tracks import Array
-from ser.dataset.planted.speaker import Speaker
-from ser.dataset.planted.text import Sentence
-from ser.dataset.planted.utterance import synthesise
+from ser.dataset.planted.channel import record
+from ser.dataset.planted.clip import Script
+from ser.dataset.planted.cues import CUES
+from ser.dataset.planted.tract import RATE
 from ser.errors import InputError
 from ser.progress import show_progress
 from ser.statistics.adjust import adjust_p
@@ -45,42 +46,50 @@ class Speakable(Protocol):
     def emotion(self) -> str:
         """The emotion whose score is asked for, where a score is one number."""
 
+    def allow(self, cue: str, doses: Sequence[float]) -> list[float]:
+        """Those doses of a cue that the clip can be said with."""
+
     def say(self, cue: str, dose: float) -> NDArray[np.float32]:
         """The waveform with a cue changed by a dose; 0 changes nothing and is the baseline."""
 
 
 @dataclass(frozen=True, eq=False)
 class GeneratedVoice:
-    """A clip of the built-in generator; a dose comes on top of its own.
+    """A clip of the built-in generator, over its own channel; a dose comes on top of its own.
 
     Args:
         clip, emotion: as in the manifest.
-        voice, sentence, key: who says what, and the random draws.
-        doses: of the cues, as the clip has them.
+        script: how it sounds (:class:`ser.dataset.planted.truth.Retelling` finds it from a row of the manifest).
     """
 
     clip: str
     emotion: str
-    voice: Speaker
-    sentence: Sentence
-    key: tuple[int, ...]
-    doses: Mapping[str, ArrayLike] = field(default_factory=dict)
+    script: Script
 
     @property
     def speaker(self) -> str:
         """Who says it."""
-        return self.voice.name
+        return self.script.voice.name
+
+    def allow(self, cue: str, doses: Sequence[float]) -> list[float]:
+        """Those doses that leave the clip's in the range of the generator."""
+        limits = {one.name: (one.low, one.high) for one in CUES}
+        if cue not in limits:
+            raise InputError(f"planted cue {cue!r} does not exist", expected=", ".join(limits))
+        own = [float(self.script.doses.get(cue, 0.0)), *(span.dose for span in self.script.spans if span.cue == cue)]
+        low, high = limits[cue]
+        return [dose for dose in doses if low <= min(own) + dose and max(own) + dose <= high]
 
     def say(self, cue: str, dose: float) -> NDArray[np.float32]:
         """Spoken with the dose added to the clip's own."""
-        doses = dict(self.doses)
-        doses[cue] = np.asarray(doses.get(cue, 0.0), dtype=float) + dose
-        return synthesise(self.voice, self.sentence, doses, key=self.key).wave
-
-    def reset(self, cue: str) -> NDArray[np.float32]:
-        """Spoken with the cue neutral: the other half of a matched pair."""
-        doses = {name: value for name, value in self.doses.items() if name != cue}
-        return synthesise(self.voice, self.sentence, doses, key=self.key).wave
+        script = replace(
+            self.script,
+            doses={**self.script.doses, cue: float(self.script.doses.get(cue, 0.0)) + dose},
+            spans=tuple(
+                replace(span, dose=span.dose + dose) if span.cue == cue else span for span in self.script.spans
+            ),
+        )
+        return record(script.speak().wave, script.channel, RATE, script.key, script.reference)[0]
 
 
 @dataclass(frozen=True)
@@ -119,8 +128,8 @@ def measure_responses(
         emotions: names of the classes, where a score has several.
 
     Returns:
-        ``clip``, ``speaker``, ``emotion`` (of the clip), ``target`` (the class scored), ``cue``, ``dose``, ``score`` and
-        ``change`` (from the baseline).
+        ``clip``, ``speaker``, ``emotion`` (of the clip), ``target`` (the class scored), ``cue``, ``dose``, ``score``
+        and ``change`` (from the baseline).
 
     Raises:
         InputError: scores of the wrong shape.
@@ -128,7 +137,11 @@ def measure_responses(
     parts = []
     with show_progress("counterfactuals", len(clips)) as advance:
         for clip in clips:
-            ladder = [(cue, float(dose)) for cue, values in doses.items() for dose in sorted({0.0, *values})]
+            ladder = [
+                (cue, float(dose))
+                for cue, values in doses.items()
+                for dose in sorted({0.0, *clip.allow(cue, [float(value) for value in values])})
+            ]
             found = np.asarray(score([clip.say(cue, dose) for cue, dose in ladder]), dtype=float)
             if found.ndim == 1:
                 found, targets = found[:, None], [clip.emotion]
@@ -144,25 +157,6 @@ def measure_responses(
     return pd.concat(parts, ignore_index=True)
 
 
-def measure_resets(clips: Sequence[GeneratedVoice], score: Score, cues: Sequence[str]) -> pd.DataFrame:
-    """What each planted cue does to a clip's score: as it is, minus with the cue neutral; one row a clip and cue."""
-    rows = []
-    for clip in clips:
-        spoken = [clip.say(cues[0], 0.0), *(clip.reset(cue) for cue in cues)]
-        found = np.asarray(score(spoken), dtype=float)
-        rows += [
-            {
-                "clip": clip.clip,
-                "speaker": clip.speaker,
-                "emotion": clip.emotion,
-                "cue": cue,
-                "effect": found[0] - reset,
-            }
-            for cue, reset in zip(cues, found[1:], strict=True)
-        ]
-    return pd.DataFrame(rows)
-
-
 def summarise(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Dose and response of every target and cue.
 
@@ -171,13 +165,16 @@ def summarise(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         seed: of the resampled speakers.
 
     Returns:
-        One row a target x cue: ``slope`` (change of the score by a unit of dose, least squares through the baseline, mean
-        over clips) with its interval over speakers (``low``, ``high``), ``p`` and ``q`` (BH over all rows), ``rho`` (mean
-        rank correlation of dose and score within clips), ``span`` (score at the highest minus at the lowest dose),
-        ``clips``, ``speakers``.
+        One row a target x cue: ``slope`` (change of the score by a unit of dose, least squares through the baseline,
+        mean over clips) with its interval over speakers (``low``, ``high``), ``p`` and ``q`` (BH over all rows),
+        ``rho`` (mean rank correlation of dose and score within clips), ``span`` (score at the highest minus at the
+        lowest dose), ``clips``, ``speakers``. Clips that allow no dose of a cue do not count.
     """
     rows = []
     for (target, cue), own in frame.groupby(["target", "cue"]):
+        own = own[own.groupby("clip")["dose"].transform("nunique") > 1]
+        if own.empty:
+            continue
         each = [_fit(ladder) for _, ladder in own.groupby("clip", sort=False)]
         speakers = own.drop_duplicates("clip")["speaker"].tolist()
         slopes, correlations, spans = np.array(each).T
@@ -202,7 +199,10 @@ def summarise(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def average_curve(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean change of the score at each dose, for plots: ``target``, ``cue``, ``dose``, ``change``, ``sd``, ``clips``."""
+    """Mean change of the score at each dose, for plots.
+
+    Columns: ``target``, ``cue``, ``dose``, ``change``, ``sd``, ``clips``.
+    """
     groups = frame.groupby(["target", "cue", "dose"])["change"]
     return groups.agg(change="mean", sd="std", clips="size").reset_index()
 

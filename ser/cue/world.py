@@ -1,14 +1,14 @@
 """A recording said again with one cue changed: analysis and synthesis by WORLD.
 
 Morise, M., Yokomori, F. & Ozawa, K. (2016). WORLD: a vocoder-based high-quality speech synthesis system for real-time
-applications. IEICE Transactions E99-D(7), 1877-1884. The vocoder itself changes a voice (shimmer and spectral tilt, above
-all), so an edit is compared with the recording analysed and synthesised without one, never with the recording.
+applications. IEICE Transactions E99-D(7), 1877-1884. The vocoder itself changes a voice (shimmer and spectral tilt,
+above all), so an edit is compared with the recording analysed and synthesised without one, never with the recording.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from ser.errors import InputError
 PERIOD = 5.0  # ms from frame to frame
 PIVOT = 500.0  # Hz above which tilt acts
 LARGEST = 1 - 1e-6
+LEAST_NOISE = 0.01  # of the voice's power, that a positive dose of breath starts from
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,8 @@ def tilt_spectrum(voice: Voice, dose: float) -> Voice:
 def add_breath(voice: Voice, dose: float) -> Voice:
     """Noise against the periodic part of the voice, dB, at the same envelope."""
     noise = np.clip(voice.aperiodicity, 1e-6, LARGEST) ** 2
-    odds = noise / (1 - noise) * 10 ** (dose / 10)
+    # Where WORLD finds next to no noise, a factor alone would add none.
+    odds = noise / (1 - noise) * 10 ** (dose / 10) + LEAST_NOISE * max(10 ** (dose / 10) - 1, 0.0)
     return replace(voice, aperiodicity=np.where(voice.f0[:, None] > 0, np.sqrt(odds / (1 + odds)), voice.aperiodicity))
 
 
@@ -137,6 +139,10 @@ class RecordedVoice:
     waveform: NDArray[np.float32]
     rate: int
 
+    def allow(self, cue: str, doses: Sequence[float]) -> list[float]:  # noqa: ARG002
+        """All doses."""
+        return list(doses)
+
     @cached_property
     def voice(self) -> Voice:
         """WORLD's parameters, found once."""
@@ -156,7 +162,7 @@ class RecordedVoice:
         if cue == "loudness":
             return np.asarray(plain * 10 ** (dose / 20), dtype=np.float32)
         changed = EDITS[cue](self.voice, dose).synthesise()
-        level = np.sqrt(np.mean(plain**2) / max(np.mean(changed**2), 1e-20))
+        level = np.sqrt(float(np.mean(plain**2)) / max(float(np.mean(changed**2)), 1e-20))
         return np.asarray(changed * level, dtype=np.float32)
 
     @cached_property

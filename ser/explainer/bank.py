@@ -14,8 +14,8 @@ from ser.explainer.cells import Cells
 from ser.explainer.fill import Filler
 from ser.explainer.subject import AT_ONCE, Subject
 
-#: Seconds of sound that a CPU takes at once: maps of more leave its cache, which costs up to half the speed.
-SECONDS_AT_ONCE = 20.0
+#: Elements of inputs that a CPU takes at once: maps of more leave its cache, which costs up to half the speed.
+CELLS_AT_ONCE, SAMPLES_AT_ONCE = 2**17, 2**19
 
 
 def draw_masks(cells_count: int, n: int, seed: int, shares: tuple[float, float] = (0.05, 0.5)) -> Tensor:
@@ -76,5 +76,5 @@ def choose_batch(subject: Subject, inputs: Tensor) -> int:
     """How many clips as long as the inputs are best scored at once."""
     if subject.device.type != "cpu":
         return AT_ONCE
-    grid = subject.find_grid(inputs)
-    return max(1, min(AT_ONCE, int(SECONDS_AT_ONCE / (len(grid.times) * grid.step))))
+    most = CELLS_AT_ONCE if subject.spectral else SAMPLES_AT_ONCE
+    return max(1, min(AT_ONCE, most // inputs[0].numel()))

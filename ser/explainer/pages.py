@@ -18,6 +18,7 @@ from ser.cue.sentences import name_change
 from ser.errors import InputError
 from ser.explainer.attribution import Attribution, load_attributions
 from ser.explainer.cues import CUES, NOTES, SENTENCES
+from ser.explainer.evaluation.figures import FAITHFULNESS
 from ser.explainer.evaluation.metrics import HEADLINES
 from ser.explainer.viewer import CueLine, ViewerClip, write_viewer
 from ser.results import read_json
@@ -67,7 +68,7 @@ class Explained:
 def write_page(path: Path, title: str, folders: Sequence[Path], scores: pd.DataFrame) -> Path | None:
     """Write the page of the explanations in some folders, all of one run.
 
-    Cues and sentences are those of the first folder that has some.
+    The most faithful explainer comes first; cues and sentences are those of the first that has some.
 
     Args:
         path: of the page.
@@ -78,7 +79,7 @@ def write_page(path: Path, title: str, folders: Sequence[Path], scores: pd.DataF
     Returns:
         The path, or ``None`` where no explanation has a time axis.
     """
-    explained = [one for one in map(Explained.read, folders) if one is not None]
+    explained = sort_by_faithfulness([one for one in map(Explained.read, folders) if one is not None], scores)
     if not explained:
         return None
     leading = next((one for one in explained if len(one.cues)), explained[0])
@@ -88,6 +89,14 @@ def write_page(path: Path, title: str, folders: Sequence[Path], scores: pd.DataF
     texts = leading.sentences
     notes += texts.loc[texts["scope"] == "emotion", "text"].tolist() if len(texts) else []
     return write_viewer(path, title, shown, [*notes, *leading.notes])
+
+
+def sort_by_faithfulness(explained: Sequence[Explained], scores: pd.DataFrame) -> list[Explained]:
+    """The most faithful explainer first; as they are where that is not known."""
+    if not len(scores):
+        return list(explained)
+    means = scores[scores["metric"] == FAITHFULNESS].groupby("method")["value"].mean()
+    return sorted(explained, key=lambda one: -float(means.get(one.method, -np.inf)))
 
 
 def show_clip(

@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from ser.explainer.evaluation import compare, summarise
+from ser.explainer.evaluation import compare, summarise, tabulate_explainers
 from ser.explainer.evaluation.metrics import BEST, HEADLINES, NULLS
 
 #: What is told of a mean: suffix of the metric and column of the table.
 ENDS = (("", "mean"), ("_ci_low", "ci_low"), ("_ci_high", "ci_high"), ("_skill", "skill"))
-TABLE, COMPARISONS, FIGURES = "evaluation.csv", "comparisons.csv", "figures"
+TABLE, LONG, COMPARISONS, FIGURES = "evaluation.csv", "summary.csv", "comparisons.csv", "figures"
 #: Columns of the table on a screen.
 SHOWN = ("insertion_deletion", "sensitivity_n", "robustness", "random_weights", "random_class", "loc_auroc", "decoy")
 
@@ -41,7 +41,8 @@ def write_summary(
         for metric, value in own.items()
     ]
     table = pd.concat([table, pd.DataFrame(further)], ignore_index=True) if further else table
-    table.to_csv(folder / TABLE, index=False)
+    table.to_csv(folder / LONG, index=False)
+    tabulate_explainers(table).to_csv(folder / TABLE)
     compare(scores).to_csv(folder / COMPARISONS, index=False)
     write_figures(folder / FIGURES, table)
     return table

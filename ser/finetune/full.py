@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ser.backbone.base import is_trainable
 from ser.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Full:
     def check(self, backbone: Any) -> None:
         """Refuse what has no weights, or none worth keeping."""
         name = type(backbone).__name__
-        if not backbone.frames:
+        if not is_trainable(backbone):
             raise InputError(
                 f"finetune: {name} has no weights to fine-tune",
                 remedy="pass finetune=frozen, or choose a backbone that is a network",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,8 @@ class Shape:
     """What clips come as.
 
     Attributes:
-        features: ``audio``, ``frames`` (of a frozen backbone) or ``vectors``.
+        features: ``audio`` (or text, where the backbone is trained on it), ``frames`` (of a frozen backbone) or
+            ``vectors``.
         sizes: of features without their time axis, [D] or [L, D]; empty for audio.
     """
 
@@ -52,7 +53,7 @@ def make_reader(shape: Shape, trunk: Trunk) -> tuple[nn.Module | None, nn.Module
     if shape.features == "frames":
         depth = 1 if len(shape.sizes) == 1 else shape.sizes[0]
         chosen = trunk.reading if depth > 1 else replace(trunk.reading, layer=-1)
-        reader = chosen.build(shape.sizes[-1], depth)
+        reader = chosen.build(shape.sizes[-1], depth, trunk.parts)
         return None, StoredFrames(reader), reader.size
     return None, StoredVectors(shape.sizes[0] if len(shape.sizes) == 2 else 0), shape.sizes[-1]
 
@@ -140,6 +141,16 @@ class EmotionNetwork(nn.Module):
         """Sampling rate in Hz at which the network reads clips; without a backbone it reads none."""
         return int(getattr(self.backbone, "rate", 0))
 
+    @property
+    def encode_text(self) -> Callable[[str], np.ndarray] | None:
+        """Texts to the tokens that the network reads; ``None`` where it reads no text."""
+        return getattr(self.backbone, "encode_text", None)
+
+    @property
+    def vocabulary(self) -> Sequence[str] | None:
+        """What its backbone learned of training texts before it was built; ``None`` for no vocabulary of its own."""
+        return getattr(self.backbone, "vocabulary", None)
+
     def standardise(self, features: np.ndarray) -> None:
         """Take mean and standard deviation of training features over clips and frames; a constant is only centred."""
         mean, scale = find_frame_spread(features) if features.dtype == object else find_spread(features)
@@ -182,8 +193,8 @@ class EmotionNetwork(nn.Module):
         """Outputs [B, K].
 
         Args:
-            inputs: waveforms [B, T] with lengths in samples, frames [B, F, …] with lengths in frames, or
-                vectors [B, …].
+            inputs: waveforms [B, T] with lengths in samples, tokens [B, T] with their number, frames [B, F, …] with
+                lengths in frames, or vectors [B, …].
             lengths: [B].
         """
         return self.layers(self.embed(inputs, lengths))

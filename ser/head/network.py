@@ -78,6 +78,7 @@ class NetworkHead:
         training, dimensions = workspace.training, train.dimensions
         torch.manual_seed(self.seed)
         emotions = () if dimensions else tuple(sorted(set(train.emotions)))
+        workspace = replace(workspace, trunk=workspace.trunk.learn(train.frame))
         shape = Shape.find(train.features)
         scale = TargetScale(len(dimensions)) if dimensions else None
         network = self.build(len(dimensions or emotions), shape, workspace.trunk, scale)
@@ -86,7 +87,7 @@ class NetworkHead:
         if scale is not None:
             assert train.targets is not None
             scale.learn(train.targets)
-        if network.backbone is not None:
+        if network.backbone is not None and network.encode_text is None:
             training.log_padding(train)
         if training.place.count == 1 and training.processes > 1:
             share = partial(fit_share, self, train, validation, replace(workspace, log_epoch=forget))
@@ -150,7 +151,7 @@ class NetworkHead:
         names = tuple(saved.get("dimensions", ())) or tuple(saved["emotions"])
         scale = TargetScale(len(names)) if "dimensions" in saved else None
         shape = Shape(saved["features"], tuple(saved["sizes"]))
-        network = self.build(len(names), shape, trunk, scale)
+        network = self.build(len(names), shape, trunk.recall(saved.get("vocabulary")), scale)
         network.load_weights(torch.load(folder / weights, weights_only=True))
         fitted = FittedNetwork if scale is None else FittedDimensions
         return fitted(network, names, shape, saved["batch_size"])
@@ -177,8 +178,8 @@ class FittedNetwork:
     def save(self, folder: Path) -> None:
         """Write weights and shape as :meth:`NetworkHead.load` reads them."""
         torch.save(self.network.select_weights(), folder / WEIGHTS)
-        shape = {"emotions": list(self.emotions), **self.shape.describe(), "batch_size": self.batch_size}
-        write_json(folder / SHAPE, shape)
+        record = {"emotions": list(self.emotions), **self.shape.describe(), "batch_size": self.batch_size}
+        write_json(folder / SHAPE, record | describe_vocabulary(self.network))
 
 
 class FittedDimensions:
@@ -201,8 +202,13 @@ class FittedDimensions:
     def save(self, folder: Path) -> None:
         """Write weights and shape as :meth:`NetworkHead.load` reads them."""
         torch.save(self.network.select_weights(), folder / WEIGHTS)
-        shape = {"dimensions": list(self.dimensions), **self.shape.describe(), "batch_size": self.batch_size}
-        write_json(folder / SHAPE, shape)
+        record = {"dimensions": list(self.dimensions), **self.shape.describe(), "batch_size": self.batch_size}
+        write_json(folder / SHAPE, record | describe_vocabulary(self.network))
+
+
+def describe_vocabulary(network: EmotionNetwork) -> dict[str, Any]:
+    """What ``model.json`` keeps of a vocabulary that was learned."""
+    return {} if network.vocabulary is None else {"vocabulary": list(network.vocabulary)}
 
 
 def fit_share(
@@ -221,7 +227,7 @@ def forget(metrics: Mapping[str, float], epoch: int) -> None:
 def find_outputs(network: EmotionNetwork, part: Part, size: int, batch_size: int) -> Tensor:
     """Outputs [N, size] of a network for all clips of a part, in order, in double precision on the CPU."""
     device = next(network.parameters()).device
-    loader = make_loader(part, (), network.rate, batch_size)
+    loader = make_loader(part, (), network.rate, batch_size, encode=network.encode_text)
     assert loader.batch_sampler is not None
     outputs = torch.zeros(len(part), size, dtype=torch.float64)
     for rows, batch in zip(loader.batch_sampler, loader, strict=True):

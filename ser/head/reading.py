@@ -25,6 +25,7 @@ class Reading:
         statistics: fixed ones over time, side by side; or none, where ``network`` pools.
         network: size of a frame to a pooling that is trained.
         mix: ``after`` pooling each layer, or ``before``; only matters with ``layer=mix``.
+        by_part: a ``network`` of its own for each part of a frame, where the backbone's frames have parts.
 
     Raises:
         InputError: both or none of ``statistics`` and ``network``, unknown names.
@@ -34,6 +35,7 @@ class Reading:
     statistics: Sequence[str] = ("mean",)
     network: Callable[[int], Any] | None = None
     mix: Literal["after", "before"] = "after"
+    by_part: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.layer, bool) or not (isinstance(self.layer, int) or self.layer == "mix"):
@@ -45,6 +47,10 @@ class Reading:
             raise InputError(
                 f"pooling.statistics={list(self.statistics)}",
                 expected=f"some of {', '.join(STATISTICS)}, or none of them and pooling.network",
+            )
+        if self.by_part and self.network is None:
+            raise InputError(
+                "pooling.by_part: fixed statistics are the same of each part", remedy="choose pooling=branches"
             )
 
     @property
@@ -61,10 +67,22 @@ class Reading:
         linear = set(self.statistics) <= {"mean", "sum"}
         return self.network is not None or (self.layer == "mix" and self.mix == "before" and not linear)
 
-    def build(self, size: int, depth: int) -> FrameReader:
-        """The network from hidden states to one vector, for frames of a size and a backbone of a depth."""
+    def build(self, size: int, depth: int, parts: Sequence[int] = ()) -> FrameReader:
+        """The network from hidden states to one vector.
+
+        Args:
+            size: of a frame.
+            depth: of the backbone.
+            parts: sizes of the parts of a frame, where it has some.
+        """
+        from ser.head.parts import PartsPooling
         from ser.head.pooling import StatisticsPooling
         from ser.head.reader import FrameReader
 
-        pooling = StatisticsPooling(self.statistics) if self.network is None else self.network(size)
+        if self.network is None:
+            pooling: Any = StatisticsPooling(self.statistics)
+        elif self.by_part:
+            pooling = PartsPooling(self.network, parts)
+        else:
+            pooling = self.network(size)
         return FrameReader(self.layer, depth, pooling, int(pooling.find_size(size)), self.mix == "before")

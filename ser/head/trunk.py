@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from ser.backbone.base import reads_text
 from ser.errors import InputError
 from ser.finetune.frozen import Frozen
 from ser.head.reading import Reading
@@ -35,6 +39,16 @@ class Trunk:
         """Whether heads get audio, because the backbone is trained with them; otherwise they get features."""
         return self.backbone.frames and self.policy.trains
 
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Sizes of the parts that a frame has; none where it is a whole."""
+        return tuple(getattr(self.backbone, "sizes", {}).values())
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it reads transcripts in place of audio."""
+        return reads_text(self.backbone)
+
     def check(self) -> None:
         """Raise InputError where backbone, fine-tuning and reading do not go together."""
         self.policy.check(self.backbone)
@@ -43,6 +57,31 @@ class Trunk:
                 f"pooling: {type(self.backbone).__name__} yields one vector a clip, there are no frames to pool",
                 remedy="leave out pooling=…",
             )
+        if self.reading.by_part and not self.parts:
+            raise InputError(
+                f"pooling.by_part: the frames of {type(self.backbone).__name__} have no parts",
+                expected="a backbone with parts: sequences",
+                remedy="pass pooling=gru, which reads frames as a whole",
+            )
+
+    def check_clips(self, frame: pd.DataFrame) -> None:
+        """Raise InputError where rows of a manifest lack what the backbone reads: transcripts."""
+        if self.reads_text:
+            from ser.backbone.texts import read_texts
+
+            read_texts(frame, self.backbone.missing)
+
+    def learn(self, frame: pd.DataFrame) -> Trunk:
+        """The same with what a backbone learns of training clips before it is built: its vocabulary, if it has one."""
+        if not hasattr(self.backbone, "learn"):
+            return self
+        from ser.backbone.texts import read_texts
+
+        return replace(self, backbone=self.backbone.learn(read_texts(frame, self.backbone.missing)))
+
+    def recall(self, vocabulary: Sequence[str] | None) -> Trunk:
+        """The same with the vocabulary that a saved model had learned, if any."""
+        return self if vocabulary is None else replace(self, backbone=self.backbone.recall(vocabulary))
 
     def identify(self) -> dict[str, object]:
         """What the configuration does not say of the features or of the weights that training starts from."""
@@ -53,6 +92,6 @@ class Trunk:
         from ser.finetune.full import freeze_above
 
         network = self.policy.apply(self.backbone.build())
-        reader = self.reading.build(network.dim, network.depth)
+        reader = self.reading.build(network.dim, network.depth, self.parts)
         freeze_above(network, self.reading.layer)
         return network, reader

@@ -16,6 +16,7 @@ from ser.audio.inspect import drop_bad_clips, fingerprint, inspect_clips
 from ser.audio.prepare import Preparation
 from ser.corpus import add_findings, make_dataset, name_after
 from ser.dataset.manifest import Manifest
+from ser.dataset.texts import replace_texts
 from ser.errors import InputError, LeakError
 from ser.head.data import Part
 from ser.language.texts import normalise
@@ -101,7 +102,8 @@ def load_manifests(config: DictConfig) -> Manifest:
 
 def read_manifest(config: DictConfig, settings: Mapping[str, Any]) -> Manifest:
     """One corpus with its texts normalised, without clips that have none."""
-    manifest = make_dataset(settings).load().with_emotions(config.dataset.emotions)
+    manifest = replace_texts(make_dataset(settings).load(), config.dataset.get("texts"))
+    manifest = manifest.with_emotions(config.dataset.emotions)
     frame = manifest.frame.assign(
         text=[normalise(text) if isinstance(text, str) else "" for text in manifest.frame["text"]],
         dataset=manifest.name,

@@ -30,6 +30,7 @@ WITHOUT_EFFECT = (
     "dataset.root",
     "dataset.path",
     "dataset.jobs",
+    "dataset.texts",  # the texts themselves are part of the data
     "dataset.variant.root",
     "dataset.variant.map",
     "run.folder",  # of the run that is extended; its key counts

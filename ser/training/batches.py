@@ -1,8 +1,8 @@
-"""Batches: waveforms or functionals, lengths, targets; every clip in a seeded order."""
+"""Batches: waveforms, tokens or functionals, lengths, targets; every clip in a seeded order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ser.backbone.texts import read_texts
 from ser.dataset.raters import find_shares
 from ser.errors import InputError
 from ser.head.data import Part
@@ -23,8 +24,9 @@ class Batch(NamedTuple):
     """B clips.
 
     Attributes:
-        inputs: waveforms [B, T] or frames [B, F, …], float32 and padded with zeros, or vectors [B, …].
-        lengths: of the waveforms in samples, or of the frames [B].
+        inputs: waveforms [B, T] or frames [B, F, …], float32 and padded with zeros, or vectors [B, …]; tokens [B, T],
+            int64 and padded with zeros, where a text is read.
+        lengths: of the waveforms in samples, of the texts in tokens, or of the frames [B].
         targets: index of each clip's emotion [B], -1 for one that the model does not know; shares of the votes that
             the model's emotions got [B, K]; or ratings [B, D].
         clips: their ids.
@@ -40,9 +42,23 @@ class Clips(Dataset):
     """Clips of a part with targets; waveforms are read on first use and kept while memory allows.
 
     Targets are the part's ratings, if it has any, else indices into ``emotions``, or the raters' shares of them.
+
+    Args:
+        part: the clips.
+        emotions: of the model.
+        rate: in Hz at which they are read.
+        shares: whether targets are votes of raters.
+        encode: transcripts to tokens, where these are read in place of audio.
     """
 
-    def __init__(self, part: Part, emotions: Sequence[str], rate: int, shares: bool = False) -> None:
+    def __init__(
+        self,
+        part: Part,
+        emotions: Sequence[str],
+        rate: int,
+        shares: bool = False,
+        encode: Callable[[str], np.ndarray] | None = None,
+    ) -> None:
         place = {emotion: index for index, emotion in enumerate(emotions)}
         self.part = part
         self.rate = rate
@@ -56,14 +72,23 @@ class Clips(Dataset):
         self.places = list(zip(*(part.frame[column] for column in ("path", "start", "end")), strict=True))
         self.kept: dict[int, tuple[np.ndarray, int]] = {}
         self.bytes = 0
+        self.lengths = part.samples
+        self.tokens: list[np.ndarray] = []
+        if encode is not None and part.features is None:
+            self.tokens = [encode(text) for text in read_texts(part.frame, "mask")]
+            self.lengths = np.array([len(tokens) for tokens in self.tokens])
 
     def __len__(self) -> int:
         return len(self.part)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int, np.ndarray, str]:
-        features = self.part.features
-        inputs, length = self.read(index) if features is None else (features[index], len(features[index]))
+        inputs, length = self.find_inputs(index)
         return inputs, length, self.targets[index], self.clips[index]
+
+    def find_inputs(self, index: int) -> tuple[np.ndarray, int]:
+        """What a network gets of a clip, and its length."""
+        found = self.tokens or self.part.features
+        return self.read(index) if found is None else (found[index], len(found[index]))
 
     def read(self, index: int) -> tuple[np.ndarray, int]:
         """Waveform [T] of a clip, and how much of it is the clip where it was padded at its end."""
@@ -154,14 +179,17 @@ def make_loader(
     workers: int = 0,
     shares: bool = False,
     place: Place = ALONE,
+    encode: Callable[[str], np.ndarray] | None = None,
 ) -> DataLoader:
     """Batches of a part at a rate in Hz: in a seeded order for training, by length without a seed.
 
-    With ``shares``, targets are those of the raters' votes (:func:`ser.dataset.raters.find_shares`).
+    With ``shares``, targets are those of the raters' votes (:func:`ser.dataset.raters.find_shares`); with ``encode``,
+    the inputs are tokens of the transcripts.
     """
+    clips = Clips(part, emotions, rate, shares, encode)
     return DataLoader(
-        Clips(part, emotions, rate, shares),
-        batch_sampler=BatchOrder(part.samples, batch_size, seed, place),
+        clips,
+        batch_sampler=BatchOrder(clips.lengths, batch_size, seed, place),
         collate_fn=collate,
         generator=torch.Generator(),  # or starting an epoch would draw from the generator that dropout draws from
         num_workers=workers,
@@ -172,7 +200,9 @@ def make_loader(
 def collate(items: Sequence[tuple[np.ndarray, int, np.ndarray, str]]) -> Batch:
     """Pad the inputs of a batch with zeros to its longest."""
     inputs, lengths, targets, clips = zip(*items, strict=True)
-    padded = np.zeros((len(inputs), max(map(len, inputs)), *inputs[0].shape[1:]), dtype=np.float32)
+    tokens = np.issubdtype(inputs[0].dtype, np.integer)
+    shape = (len(inputs), max(map(len, inputs)), *inputs[0].shape[1:])
+    padded = np.zeros(shape, dtype=np.int64 if tokens else np.float32)
     for row, item in zip(padded, inputs, strict=True):
         row[: len(item)] = item
     return Batch(torch.from_numpy(padded), torch.tensor(lengths), torch.from_numpy(np.stack(targets)), clips)

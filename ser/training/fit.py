@@ -201,7 +201,7 @@ class Training:
             groups: learning rate to what the optimizer is given.
         """
         self.check_target(train.dimensions)
-        settings: dict[str, Any] = {"workers": self.num_workers, "place": self.place}
+        settings: dict[str, Any] = {"workers": self.num_workers, "place": self.place, "encode": network.encode_text}
         order = make_loader(
             train, emotions, network.rate, self.batch_size, self.seed, shares=self.takes_shares, **settings
         )

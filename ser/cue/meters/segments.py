@@ -101,11 +101,13 @@ def _divide(smooth: Array, nuclei: np.ndarray, first: int, end: int) -> np.ndarr
 
 
 def _measure_levels(level: Array, voiced: Flags, syllables: np.ndarray) -> Array:
-    """Mean power of each syllable's voiced frames, dB."""
-    power = np.concatenate([[0.0], np.cumsum(np.where(voiced, 10 ** (level / 10), 0.0))])
-    count = np.concatenate([[0], np.cumsum(voiced)])
-    first, end = syllables.T
-    return np.asarray(10 * np.log10((power[end] - power[first]) / np.maximum(count[end] - count[first], 1)))
+    """Mean power of each syllable's voiced frames, or of all where the voice ends just before it, dB."""
+    found = []
+    for first, end in syllables:
+        power = 10 ** (level[first:end] / 10)
+        inside = voiced[first:end]
+        found.append(10 * np.log10(power[inside].mean() if inside.any() else power.mean()))
+    return np.array(found, dtype=float)
 
 
 def _measure_attacks(smooth: Array, nuclei: np.ndarray) -> Array:

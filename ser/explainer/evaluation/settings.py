@@ -219,7 +219,8 @@ class Evaluation:
 
 def choose_spread(clips: Sequence[Clip], count: int) -> list[Clip]:
     """Some of the clips, each the first of those whose speaker and emotion were chosen least often so far."""
-    left, chosen = list(clips), []
+    left = list(clips)
+    chosen: list[Clip] = []
     times: Counter[str] = Counter()
     while left and len(chosen) < count:
         clip = min(left, key=lambda one: times[f"speaker {one.speaker}"] + times[f"emotion {one.true}"])

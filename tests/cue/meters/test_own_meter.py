@@ -33,7 +33,7 @@ def ladders():
         ("pause", "pause_share", 1),
         ("jitter", "jitter", 1),
         ("shimmer", "shimmer", 1),
-        ("tilt", "hammarberg", 1),
+        ("tilt", "alpha_ratio", -1),
         ("breath", "hnr", -1),
         ("f1", "f1", 1),
         ("f1_bw", "f1_bandwidth", 1),

@@ -1,0 +1,1 @@
+"""What embeddings know of acoustic variables, and which of that a head uses."""
