@@ -10,7 +10,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from ser.explainer.pages import CLIPS, MAPS, PAGE, RECORDS, write_page
 from ser.explainer.pick import ClipChoice
 from ser.explainer.subject import make_subject, make_untrained
 from ser.explainer.summary import read_metrics, write_summary
+from ser.explainer.truth import fetch_truth, is_planted, judge_gate, score_concepts, score_effects
 from ser.explainer.whole import RunExplainer
 from ser.finished import FinishedRun
 from ser.results import owns, read_json, write_json
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 #: Groups of the configuration that say what is explained, how, and how that is judged.
 GROUPS = ("explainer", "explain", "explain_eval", "cue_link", "meter")
 #: Files of an explanation.
-METRICS, SCORES = "metrics.json", "scores.parquet"
+METRICS, SCORES, WHOLE = "metrics.json", "scores.parquet", "whole.json"
 RUN, CONFIG = "run.json", "config.yaml"
 #: Where a run has its own.
 FOLDER = "explanation"
@@ -176,11 +177,14 @@ def write_explanation(
     }
     linked = link_clips(config, finished, done)
     plausible = write_cues(linked, folder) if linked is not None else {}
+    whole = judge_whole(done, linked, method.name, plausible)
+    write_json(folder / WHOLE, whole)
     if len(scores):
         scores.to_parquet(folder / SCORES, index=False)
-        table = write_summary(folder, scores, config.explain_eval.bootstrap, {method.name: plausible})
+        table = write_summary(folder, scores, config.explain_eval.bootstrap, whole)
         metrics |= read_metrics(table, method.name)
     metrics |= {f"cues/{name}": value for name, value in plausible.items()}
+    metrics |= judge_gate(finished.tested)
     metrics["seconds"] = time.perf_counter() - began
     return metrics
 
@@ -189,7 +193,7 @@ def write_dimensions(
     config: DictConfig, finished: FinishedRun, explainer: DimensionExplainer, chosen: pd.DataFrame, folder: Path
 ) -> dict[str, float | None]:
     """Explain over named dimensions, where there is no time; returns the metrics."""
-    began, target = time.perf_counter(), str(config.explain["class"])
+    began, target = time.perf_counter(), find_target(config)
     tables = [
         explain_dimensions(finished, explainer, str(fold), rows, target)
         for fold, rows in chosen.groupby("fold", sort=False)
@@ -206,7 +210,7 @@ def examine_fold(
     """Explain the clips of a fold by its model, and score that."""
     subject = make_subject(finished.load_model(fold))
     method.explainer.check(subject)
-    target = str(config.explain["class"])
+    target = find_target(config)
     if method.chooses and len(validated := finished.validated):
         method.choose(subject, hear_clips(finished, subject, validated[validated["fold"] == fold], "predicted"))
     clips = hear_clips(finished, subject, rows, target)
@@ -215,7 +219,11 @@ def examine_fold(
     labels = FinishedRun.open(str(config.label_run), config) if config.get("label_run") else None
     shuffled = make_subject(labels.load_model(fold)) if labels is not None else None
     reference = Path(config.paths.cache) / "explanations" / f"{name}.npz"
-    return examine(subject, clips, method, instantiate(config.explain_eval) or None, reference, shuffled)
+    found = examine(subject, clips, method, instantiate(config.explain_eval) or None, reference, shuffled)
+    if not (config.explain_eval and is_planted(rows)):
+        return found
+    path = reference.with_suffix(".truth.parquet")
+    return replace(found, truth=fetch_truth(subject, clips, finished.corpus.preparation, path))
 
 
 def link_clips(config: DictConfig, finished: FinishedRun, done: Sequence[Examination]) -> Linked | None:
@@ -226,6 +234,27 @@ def link_clips(config: DictConfig, finished: FinishedRun, done: Sequence[Examina
     clips = [clip for each in done for clip in each.clips]
     found = [one for each in done for one in each.attributions]
     return link_cues(linker, finished.corpus, done[0].rate, clips, found)
+
+
+def judge_whole(
+    done: Sequence[Examination], linked: Linked | None, method: str, plausible: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """What methods are scored by as a whole: plausibility; on planted clips, against what their cues cause."""
+    whole: dict[str, dict[str, float]] = {method: dict(plausible)}
+    truth = pd.concat([each.truth for each in done], ignore_index=True)
+    if len(truth):
+        scores = pd.concat([table for each in done for table in (each.scores, each.reference)], ignore_index=True)
+        for name, own in score_effects(scores, truth, [clip for each in done for clip in each.clips]).items():
+            whole.setdefault(name, {}).update(own)
+        if linked is not None and len(linked.cues):
+            whole[method] |= score_concepts(linked.cues, truth)
+    return whole
+
+
+def find_target(config: DictConfig) -> str:
+    """Whose margin is explained; Hydra reads ``explain.class=true`` as a truth value."""
+    value = config.explain["class"]
+    return "true" if value is True else str(value)
 
 
 def list_scores(scores: pd.DataFrame, one: Attribution) -> dict[str, float]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ser.audio.prepare import Preparation
+from ser.errors import InputError
 from ser.head.data import Model, Part, Predictions, Values
 from ser.head.trunk import Trunk
 
@@ -67,23 +68,42 @@ class TrainedModel:
         level = Frames(self.trunk.reading.layer) if self.trunk.reading.needs_frames else Statistics()
         return Encoder(self.trunk.backbone, level, choose_device(self.accelerator))
 
-    def predict(self, waveforms: Sequence[np.ndarray]) -> Predictions | Values:
-        """What it says of clips, each [T] at :attr:`rate` and prepared as those it was trained on."""
+    def predict(self, waveforms: Sequence[np.ndarray] | Sequence[str]) -> Predictions | Values:
+        """What it says of clips.
+
+        Args:
+            waveforms: of the clips, each [T] at :attr:`rate` and prepared as those it was trained on; or their
+                transcripts, where the backbone reads these.
+
+        Raises:
+            InputError: the one in place of the other.
+        """
+        if any(isinstance(clip, str) != self.trunk.reads_text for clip in waveforms):
+            reads, given = ("transcripts", "sound") if self.trunk.reads_text else ("sound", "transcripts")
+            raise InputError(f"the model reads {reads}, and was given {given}")
         if self.is_network:
-            return self.network.predict(waveforms)
+            return self.network.predict(self._encode(waveforms))
         names = [f"clip {number}" for number in range(len(waveforms))]
         samples = np.array([len(waveform) for waveform in waveforms])
         part = Part(pd.DataFrame({"clip": names}), samples, self.compute_features(waveforms, names), self.preparation)
         return self.head.predict(part)
 
-    def compute_features(self, waveforms: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
-        """Features [N, …] of a frozen backbone, as the feature store has them."""
+    def _encode(self, clips: Sequence[Any]) -> Sequence[np.ndarray]:
+        """What a network gets of clips: waveforms as they are, texts as tokens."""
+        if not self.trunk.reads_text:
+            return clips
+        trained = self.is_network and self.trunk.trains  # its vocabulary may be that of the training texts
+        encode = self.network.backbone.encode_text if trained else self.trunk.backbone.encode_text
+        return [encode(clip) for clip in clips]  # type: ignore[operator]
+
+    def compute_features(self, waveforms: Sequence[Any], names: Sequence[str]) -> np.ndarray:
+        """Features [N, …] of a frozen backbone, as the feature store has them, of waveforms [T] or transcripts."""
         backbone, reading = self.trunk.backbone, self.trunk.reading
         if not backbone.frames:
             return np.stack([backbone.compute(waveform) for waveform in waveforms])
         from ser.backbone.statistics import combine, find_layer
 
-        kept = self._encoder.encode(waveforms, names)
+        kept = self._encoder.encode(self._encode(waveforms), names)
         if reading.needs_frames:
             found = np.empty(len(kept), dtype=object)
             found[:] = kept

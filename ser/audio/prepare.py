@@ -138,6 +138,21 @@ class Preparation:
 
     def _compute(self, path: str | Path, rate: int, start: float | None, end: float | None) -> Prepared:
         samples, file_rate = decode(path, start, end)
+        return self.process(samples, file_rate, rate, 0.0 if start is None else round(start * file_rate) / file_rate)
+
+    def process(self, samples: np.ndarray, file_rate: int, rate: int, offset: float = 0.0) -> Prepared:
+        """What becomes of decoded samples [T, channels].
+
+        Args:
+            samples: float32.
+            file_rate: theirs in Hz.
+            rate: of the consumer in Hz.
+            offset: when the first one happens, in s on the time axis of the file.
+
+        Raises:
+            BadAudio: non-finite or silent.
+            OutOfRange: shorter or longer than ``duration`` admits.
+        """
         mixed = samples.mean(axis=1) if self.mono == "mean" else samples[:, 0]
         if not np.isfinite(mixed).all():
             raise BadAudio("non-finite samples (NaN or infinity)")
@@ -147,7 +162,6 @@ class Preparation:
             mixed = soxr.resample(mixed, file_rate, rate, quality=self.resampler)
         if len(mixed) == 0:
             raise BadAudio(f"empty after resampling from {file_rate} to {rate} Hz")
-        offset = 0.0 if start is None else round(start * file_rate) / file_rate
         clip = Prepared(mixed, rate, offset, 0, len(mixed))
         for step in self._steps:
             clip = step.apply(clip)

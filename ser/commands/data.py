@@ -48,7 +48,12 @@ def main(arguments: Sequence[str]) -> int:
 
     options = read_options(rest)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    runs: Mapping[str, Callable[[Options], int]] = {"check": run_check, "explore": run_explore, "transcribe": run_transcribe, "fetch": run_fetch}
+    runs: Mapping[str, Callable[[Options], int]] = {
+        "check": run_check,
+        "explore": run_explore,
+        "transcribe": run_transcribe,
+        "fetch": run_fetch,
+    }
     return runs[action](options)
 
 

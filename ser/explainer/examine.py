@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -65,6 +65,7 @@ class Examination:
         attributions: of each clip.
         scores: a row a clip and metric; empty without an evaluation.
         reference: the same of null explainers and the oracle.
+        truth: what planted cues cause in the model; empty for real speech.
     """
 
     clips: Sequence[Clip]
@@ -72,6 +73,7 @@ class Examination:
     attributions: list[Attribution]
     scores: pd.DataFrame
     reference: pd.DataFrame
+    truth: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def examine(

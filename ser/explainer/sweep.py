@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from ser.explain import CONFIG
+from ser.explain import CONFIG, WHOLE
 from ser.explain import read_scores as read_own
-from ser.explainer.cues import PLAUSIBILITY, read_plausibility
 from ser.explainer.pages import PAGE, write_page
 from ser.explainer.summary import join_scores, print_summary, write_summary
+from ser.results import read_json
 from ser.sweep import DONE, SweepCallback
 
 #: Where a sweep has the table, the comparisons and the figures of each model, and of all together.
@@ -66,11 +66,9 @@ def read_scores(folders: Sequence[Path], run: str) -> pd.DataFrame:
 
 
 def read_whole(folders: Sequence[Path]) -> dict[str, dict[str, float]]:
-    """What explanations of a run are scored by as a whole: plausibility, by explainer."""
-    files = {find_method(folder): folder / PLAUSIBILITY for folder in folders}
-    return {method: read_plausibility(pd.read_csv(file)) for method, file in files.items() if file.is_file()}
-
-
-def find_method(folder: Path) -> str:
-    """The explainer of an explanation."""
-    return str(OmegaConf.load(folder / CONFIG).choices.explainer)
+    """What explanations of a run are scored by as a whole, by explainer."""
+    whole: dict[str, dict[str, float]] = {}
+    for folder in folders:
+        for method, own in read_json(folder / WHOLE).items():
+            whole.setdefault(method, {}).update(own)
+    return whole

@@ -75,7 +75,7 @@ class EndToEnd(nn.Module):
 
     @torch.inference_mode()
     def predict(self, waveforms: Sequence[np.ndarray]) -> Predictions | Values:
-        """What it says of clips, each [T], in one batch."""
+        """What it says of clips, each [T] in samples or tokens, in one batch."""
         device = next(self.parameters()).device
         padded = pad_sequence([torch.from_numpy(waveform) for waveform in waveforms], batch_first=True)
         lengths = torch.tensor([len(waveform) for waveform in waveforms], device=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -107,4 +108,4 @@ class Material:
             found = [read_embeddings(self.finished, layer, statistics, name, "all") for name in names]
         else:
             found = [read_embeddings(self.finished, layer, statistics)] * len(self.divisions)
-        return LayerVectors(found[0].layer, found[0].names, [getattr(each, "values") for each in found])
+        return LayerVectors(found[0].layer, found[0].names, list(map(attrgetter("values"), found)))
