@@ -80,7 +80,7 @@ def make_random(create: Callable[[], Model], seed: int) -> Model:
     """A network with random weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _create(create)
+        return create_network(create)
 
 
 def make_filled(
@@ -98,7 +98,7 @@ def make_filled(
         InputError: files that cannot be read, keys that are missing, unexpected or of another shape.
     """
     with torch.device("meta"):
-        network = _create(create)
+        network = create_network(create)
     state = rename(read_tensors(checkpoint), network.state_dict(), prefixes)
     check(state, network.state_dict(), tuple(dispensable), checkpoint.source)
     own = {name: state[name].to(torch.float32, copy=True) for name in network.state_dict()}
@@ -155,7 +155,12 @@ def abbreviate(names: list[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _create(create: Callable[[], Model]) -> Model:
+def create_network(create: Callable[[], Model]) -> Model:
+    """What a function makes of a configuration.
+
+    Raises:
+        InputError: nothing, because of the configuration.
+    """
     try:
         return create()
     except (ValueError, RuntimeError, ZeroDivisionError, KeyError) as error:

@@ -75,7 +75,7 @@ class Sequences:
 
     def identify(self) -> dict[str, object]:
         """Name and parameters."""
-        sizes = {"sizes": self.sizes, "fft": self.fft, "hop": self.hop, "mels": self.mels}
+        sizes = {"sizes": list(self.sizes.items()), "fft": self.fft, "hop": self.hop, "mels": self.mels}
         return {"extractor": "sequences", "forward": FORWARD, "rate": self.rate, **sizes}
 
     def build(self) -> SequenceNetwork:

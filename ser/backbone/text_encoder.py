@@ -83,15 +83,12 @@ class TextEncoder:
         Raises:
             InputError: there is none beside the weights.
         """
-        from transformers import AutoTokenizer
-
         assert self.checkpoint is not None and self.source is not None
-        local = self.checkpoint.config.parent
         try:
-            return AutoTokenizer.from_pretrained(local, local_files_only=True)
+            return load_tokeniser(self.checkpoint.config.parent, local_files_only=True)
         except Exception as here:  # transformers has no one kind for files that are missing
             try:
-                return AutoTokenizer.from_pretrained(self.source, revision=self.revision)
+                return load_tokeniser(self.source, revision=self.revision)
             except Exception:
                 reason = str(here).strip().partition("\n")[0]
                 raise InputError(
@@ -156,6 +153,20 @@ class TextEncoder:
         from ser.backbone.text_network import load_text
 
         return load_text(self)
+
+
+def load_tokeniser(place: Any, **options: Any) -> Any:
+    """A tokeniser of transformers.
+
+    Raises:
+        ValueError: it has no words; transformers makes such a one where files are missing.
+    """
+    from transformers import AutoTokenizer
+
+    made = AutoTokenizer.from_pretrained(place, **options)
+    if len(made.get_vocab()) <= len(made.all_special_tokens):
+        raise ValueError("it has no vocabulary")
+    return made
 
 
 def hash_tokeniser(tokeniser: Any) -> str:

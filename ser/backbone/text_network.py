@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModel
 
 from ser.backbone.base import Tokens
-from ser.backbone.checkpoint import check, log_parameters, make_config, make_random, read_tensors, rename
+from ser.backbone.checkpoint import check, create_network, log_parameters, make_config, read_tensors, rename
 from ser.backbone.masked import make_mask
 from ser.backbone.weights import Checkpoint
+from ser.backbone.words import require_vocabulary
 from ser.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ def load_text(backbone: TextEncoder) -> TextNetwork:
         raise InputError(f"backbone: transformers has no family {family}", expected="bert, roberta, xlm-roberta, …")
     settings: Any = backbone  # make_config reads a checkpoint's and the user's values of any backbone
     config = make_config(CONFIG_MAPPING[family], settings, {})
-    model = make_random(lambda: make_encoder(config, backbone.source), 0) if backbone.source else make_encoder(config)
+    vocabulary = None if backbone.source else require_vocabulary(backbone)
+    model = create_network(lambda: make_encoder(config, backbone.source))
     if backbone.checkpoint is not None:
         fill(model, backbone.checkpoint)
         log_parameters(settings, model)
-    vocabulary = None if backbone.source else backbone.vocabulary
     return TextNetwork(model, backbone.encode_text, backbone.rate, vocabulary).eval()
 
 
@@ -121,7 +122,7 @@ class TextNetwork(nn.Module):
 
     def enable_gradient_checkpointing(self) -> None:
         """Compute layers again in the backward pass instead of keeping what they computed: less memory, more time."""
-        self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.model.activation_checkpointing_enable({"use_reentrant": False})
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
         """Tokens [B, T] with lengths [B] to ``depth`` tensors [B, T, dim] with the same lengths."""

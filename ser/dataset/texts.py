@@ -43,5 +43,5 @@ def replace_texts(manifest: Manifest, path: str | Path | None) -> Manifest:
     texts = manifest.frame["clip"].map(table.set_index("clip")["text"].astype(object))
     texts = texts.where(manifest.frame["clip"].isin(table["clip"]), manifest.frame["text"])
     note = f"{manifest.name}: transcripts of {len(table)} of {len(manifest)} clips are those of {Path(path).name}"
-    frame = manifest.frame.assign(text=texts.mask(find_blanks(texts), None))
+    frame = manifest.frame.assign(text=texts.astype(object).mask(find_blanks(texts), None))
     return Manifest(manifest.name, frame, (*manifest.notes, note))

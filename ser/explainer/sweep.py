@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from ser.explain import CONFIG, WHOLE
-from ser.explain import read_scores as read_own
+from ser.explain import CONFIG
 from ser.explainer.pages import PAGE, write_page
+from ser.explainer.perform import WHOLE
+from ser.explainer.perform import read_scores as read_own
 from ser.explainer.summary import join_scores, print_summary, write_summary
 from ser.results import read_json
 from ser.sweep import DONE, SweepCallback

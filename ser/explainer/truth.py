@@ -85,10 +85,15 @@ def score_waves(subject: Subject, preparation: Preparation, waves: Sequence[np.n
     found = []
     for wave in waves:
         heard = preparation.process(np.asarray(wave, dtype=np.float32)[:, None], RATE, subject.rate)
-        logits = subject.score(subject.encode(torch.from_numpy(heard.waveform)[None]))
-        all_classes = torch.arange(logits.shape[1], device=logits.device)
-        found.append(margin(logits.expand(logits.shape[1], -1), all_classes).cpu().numpy())
+        found.append(find_margins(subject, heard.waveform))
     return np.stack(found)
+
+
+def find_margins(subject: Subject, waveform: np.ndarray) -> np.ndarray:
+    """Margins of all classes [K] for a prepared waveform [T]."""
+    logits = subject.score(subject.encode(torch.from_numpy(waveform)[None]))
+    every = torch.arange(logits.shape[1], device=logits.device)
+    return margin(logits.expand(logits.shape[1], -1), every).cpu().numpy()
 
 
 # ---- explanations beside it

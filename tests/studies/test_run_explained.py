@@ -65,6 +65,8 @@ def explain(root, model, explainer, *keys, folder=None):
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("explainer", EXPLAINERS)
 def test_every_explainer_explains_every_model_or_says_why_not(models, model, explainer):
+    if explainer == "counterfactual":
+        pytest.importorskip("pyworld", reason="needs the extra: pip install 'ser[world]'")
     keys = ["explain_eval=none", "cue_link=none", *SMALL.get(explainer, [])]
     if model in REFUSED.get(explainer, ()):
         with pytest.raises(InputError, match="explainer"):
@@ -74,6 +76,9 @@ def test_every_explainer_explains_every_model_or_says_why_not(models, model, exp
     assert outcome.state == "finished"
     if explainer == "linear_shap":
         assert len(pd.read_parquet(folder / "dimensions.parquet")) > 3
+        return
+    if explainer == "counterfactual":
+        assert {"target", "cue", "slope", "low", "high"} <= set(pd.read_csv(folder / "counterfactual.csv"))
         return
     records = json.loads((folder / "explanation.json").read_text())
     assert len(records) == 3
