@@ -30,7 +30,9 @@ def main() -> int:
     parser.add_argument("meters", nargs="*", default=["numpy", "opensmile"], help=f"some of {', '.join(METERS)}")
     parser.add_argument("--speakers", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--first", type=int, default=0, help="number of the first speaker; our meter was made on 0 to 3")
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first speaker; our meter was made on 0 to 3"
+    )
     parser.add_argument("--write", action="store_true", help="keep the reliabilities")
     options = parser.parse_args()
     unknown = [name for name in options.meters if name not in METERS]

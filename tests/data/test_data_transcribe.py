@@ -35,6 +35,7 @@ def save_whisper(folder, multilingual=False):
     model = WhisperForConditionalGeneration(config)
     settings = model.generation_config
     settings.no_timestamps_token_id = number("<|notimestamps|>")
+    settings._from_model_config = False  # or it would be made anew from config.json
     settings.is_multilingual = multilingual
     settings.suppress_tokens = [number(name) for name in SPECIAL]  # letters are all that is left
     if multilingual:

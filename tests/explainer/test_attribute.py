@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import nn
 
+from ser.audio.prepare import Preparation
+from ser.audio.trim import EnergyTrim
 from ser.explainer.attribute import explain_clips
 from ser.explainer.attribution import load_attributions, save_attributions
 from ser.explainer.base import Relevance, margin
@@ -95,3 +98,21 @@ def test_saved_attributions_are_read_again(subject, tmp_path):
         np.testing.assert_array_equal(one.values, other.values)
         np.testing.assert_allclose(one.times, other.times)
         assert one.describe() == other.describe()
+
+
+@pytest.mark.parametrize("rate", [16000, 24000])
+def test_a_file_that_is_trimmed_and_resampled_is_explained_on_its_own_time_axis(subject, tmp_path, rate):
+    """0.2 s and more of leading silence are cut off: a map on the trimmed axis would point 0.2 s too early."""
+    moment, seconds = 0.62, 1.2
+    wave = np.zeros(round(seconds * rate), dtype=np.float32)
+    wave[round(0.35 * rate) : round(1.0 * rate)] = 0.05 * np.random.default_rng(0).standard_normal(round(0.65 * rate))
+    wave[round(moment * rate) : round((moment + 0.004) * rate)] = 0.9
+    soundfile.write(tmp_path / "late.wav", wave, rate)
+    preparation = Preparation(trim=EnergyTrim(threshold=-40.0, reference="peak", frame=0.025, hop=0.01, margin=0.05))
+    heard = preparation.prepare(tmp_path / "late.wav", 8000)
+    assert heard.offset > 0.2
+    listener = Subject(("calm", "loud"), 8000, network=Ear())
+    inputs = listener.encode(torch.from_numpy(heard.waveform)[None])
+    clip = Clip("late", "toy", "s", "calm", "loud", inputs, torch.tensor([1]), heard.waveform, heard.offset, {})
+    [one] = explain_clips(listener, Energy(), [clip], "energy", 0.05)
+    assert one.times[one.over_time().argmax()] == pytest.approx(moment, abs=one.step)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MOST = 40
 #: R2 below this is drawn at this.
 FLOOR = -0.3
+#: Points that are named, of the most used.
+NAMED = 12
 
 
 def write_figures(folder: Path, tables: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> list[Path]:
@@ -186,7 +188,11 @@ def draw_used(probes: pd.DataFrame, palette: Palette) -> Figure:
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     groups = sorted(set(probes["group"]))
     planted = probes["target"].str.startswith("cue_")
-    named = probes[planted] if planted.any() else probes[probes["target"] == probes["medoid"]]
+    named = (
+        probes[planted]
+        if planted.any()
+        else probes[(probes["target"] == probes["medoid"]) & probes["used"]].nlargest(5, "within_r2")
+    )
     sides = (
         ("used_direction_z", "used: margins along the direction, z"),
         ("used_erasure_z", "used: margin lost by erasure, z"),
@@ -203,13 +209,16 @@ def draw_used(probes: pd.DataFrame, palette: Palette) -> Figure:
                 alpha=0.75,
                 label=group,
             )
-        for _, row in named.nlargest(12, name).iterrows():
+        for _, row in named.nlargest(NAMED, name).iterrows():
+            right = row["within_r2"] > 0.6 * probes["within_r2"].max()
             axes.annotate(
-                shorten(row["target"].removeprefix("cue_"), 24),
+                shorten(row["target"].removeprefix("cue_").split("_sma3")[0], 24),
                 (max(row["within_r2"], FLOOR), row[name]),
-                xytext=(4, 2),
+                xytext=(-5 if right else 5, 0),
+                ha="right" if right else "left",
+                va="center",
                 textcoords="offset points",
-                size=7,
+                size=7.5,
             )
         axes.axhline(0, color=palette.muted, linewidth=0.8)
         axes.axvline(0, color=palette.muted, linewidth=0.8)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ import pandas as pd
 from ser.explainer.evaluation.planted import find_auroc
 from ser.explainer.probing.targets import Targets, find_medoids
 from ser.statistics.adjust import adjust_p
+from ser.statistics.export.markup import write_latex
+from ser.statistics.export.sheets import make_column, make_sheet
 
 #: Planted cues that decide the emotion, and columns that say which of a clip's numbers are cues.
 ENCODED, USED = (
@@ -17,6 +21,8 @@ ENCODED, USED = (
     ("used_direction_z", "used_erasure_z", "used_direction", "used_erasure"),
 )
 LEVEL = 0.05
+#: Rows of an emotion in a LaTeX table.
+TOP_ROWS = 10
 
 
 def finish_probes(table: pd.DataFrame, targets: Targets) -> pd.DataFrame:
@@ -26,7 +32,8 @@ def finish_probes(table: pd.DataFrame, targets: Targets) -> pd.DataFrame:
     table["q"] = adjust_families(table)
     table["encoded"] = (table["q"] <= LEVEL) & (table["r2"] > 0)
     if "used_direction_p_max" in table:
-        table["used"] = (table["used_direction_p_max"] <= LEVEL) & (table["used_erasure_p_max"] <= LEVEL)
+        table["used"] = table["encoded"] & (table["used_direction_p_max"] <= LEVEL)
+        table["used"] &= table["used_erasure_p_max"] <= LEVEL
     return table
 
 
@@ -97,3 +104,13 @@ def find_deciding(probes: pd.DataFrame) -> set[str]:
     """Cues of a planted corpus that decide the emotion."""
     names = probes["target"]
     return set(names[names.str.startswith("z_")].str.removeprefix("z_"))
+
+
+def write_top_rows(path: Path, table: pd.DataFrame, caption: str, rows: int = TOP_ROWS) -> None:
+    """The first functionals of each emotion as a booktabs table."""
+    shown = table[table["rank"] <= rows]
+    columns = [make_column("emotion", "text"), make_column("functional", "text"), make_column("group", "text")]
+    titles = {"coefficient": "coefficient", "permutation": "UAR lost", "r_top": "r top", "r_all": "r all"}
+    columns += [make_column(title, "share", name) for name, title in titles.items() if name in shown]
+    records: Any = shown.astype(object).where(shown.notna(), None).to_dict("records")
+    path.write_text(write_latex(make_sheet("importance", caption, columns, records, "evidence")), encoding="utf-8")
