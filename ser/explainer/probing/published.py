@@ -74,7 +74,7 @@ class Published:
         Probing(None if self.layer is None else [self.layer]).check_trunk(trunk, head)
         if trunk.trains:
             raise InputError(
-                "explainer=probing_published: it divides clips for itself, and a trained backbone has seen some of them",
+                "explainer=probing_published: it divides clips for itself, and a trained backbone has seen some",
                 remedy="explain a run with finetune=frozen",
             )
 
@@ -83,14 +83,15 @@ class Published:
         began = time.perf_counter()
         self.check_trunk(finished.trunk, finished.choices.head)
         material = Material.read(finished, self.functionals, (), 3)
-        vectors = material.embed(self.layer, self.statistics).vectors[0]
+        vectors, functionals = material.embed(self.layer, self.statistics).vectors[0], material.targets.numbers
         scores, curves, probes = [], [], []
         for emotion in material.emotions:
             log.info("%s against the others", emotion)
             task = draw_task(material.frame, emotion, self.clips)
             sizes = [size for size in self.sizes if size <= vectors.shape[1]] or [vectors.shape[1]]
             pairs = {LEAKY: classify_leaky(vectors, task, sizes), CORRECTED: classify_corrected(vectors, task, sizes)}
-            named = {name: run(material.targets.numbers, task, []) for name, run in self.list_arms().items()}
+            named = {LEAKY: classify_leaky(functionals, task, [len(material.targets)])}
+            named[CORRECTED] = classify_corrected(functionals, task, [len(material.targets)])
             scores += [self.describe(emotion, name, found, named[name]) for name, found in pairs.items()]
             curves += [row for name, found in pairs.items() for row in list_points(emotion, name, found)]
             probes.append(self.probe(material, vectors, task, emotion, pairs, named))
@@ -105,11 +106,7 @@ class Published:
         return {**summarise(table, rows), "seconds": time.perf_counter() - began}
 
     @staticmethod
-    def list_arms() -> dict[str, Any]:
-        """Functions that classify, by the name of their arm."""
-        return {LEAKY: classify_named, CORRECTED: classify_named_corrected}
-
-    def describe(self, emotion: str, arm: str, found: Found, named: Found) -> dict[str, object]:
+    def describe(emotion: str, arm: str, found: Found, named: Found) -> dict[str, object]:
         """A row of scores."""
         return {
             "emotion": emotion,
@@ -177,16 +174,6 @@ class Published:
         return "\n".join(sheets)
 
 
-def classify_named(values: np.ndarray, task: Task, sizes: Sequence[int]) -> Found:
-    """Functionals as published."""
-    return classify_leaky(values, task, sizes or [values.shape[1]])
-
-
-def classify_named_corrected(values: np.ndarray, task: Task, sizes: Sequence[int]) -> Found:
-    """Functionals without leaks."""
-    return classify_corrected(values, task, sizes or [values.shape[1]])
-
-
 def list_points(emotion: str, arm: str, found: Found) -> list[dict[str, object]]:
     """Points of the curves of an arm."""
     return [
@@ -197,7 +184,7 @@ def list_points(emotion: str, arm: str, found: Found) -> list[dict[str, object]]
 
 def summarise(table: pd.DataFrame, rows: pd.DataFrame) -> dict[str, float]:
     """Means over emotions."""
-    found = {}
+    found: dict[str, float] = {}
     for name, key in ((LEAKY, "leaky"), (CORRECTED, "corrected")):
         own = table[table["arm"] == name]
         found |= {f"published/{key}/{score}": float(own[score].mean()) for score in ("f1_all", "f1_top", "gain")}

@@ -33,7 +33,7 @@ from ser.explainer.probing.rank import (
     sort_dimensions,
 )
 from ser.explainer.probing.ridge import Division, Solver
-from ser.explainer.probing.scores import Tested, find_limits, find_max_t, find_r2, resample, score, sum_moments
+from ser.explainer.probing.scores import HeldOut, find_limits, find_max_t, find_r2, resample, score, sum_moments
 from ser.metrics import DRAWS, uar
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def tabulate_top(
 ) -> pd.DataFrame:
     """A row a target: what the dimensions that matter to a class say of it, beside all and as many random ones."""
     targets, speakers = material.targets.numbers, material.speakers
-    tested = Tested.join([fold.points[row]["top", fold.sizes[row]].tested for fold in folds])
+    tested = HeldOut.join([fold.points[row]["top", fold.sizes[row]].tested for fold in folds])
     top, whole = score(tested, speakers), score(encoded.tested, speakers)
     solvers = [
         Solver(vectors[:, fold.orders["coefficient"][row, : fold.sizes[row]]], division)
@@ -190,7 +190,7 @@ def trace(
     """Points of the curves of a ranking: UAR of its class against the others (of all classes), and mean R2."""
     for arm, size in folds[0].points[row]:
         points = [fold.points[row][arm, size] for fold in folds]
-        tested = Tested.join([point.tested for point in points])
+        tested = HeldOut.join([point.tested for point in points])
         counts = count_hits(
             [(point.tested.rows, point.scores) for point in points], material.classes, material.speakers
         )
@@ -203,7 +203,7 @@ def trace(
     for size in sizes[:-1]:
         chance = [fold.chance[size] for fold in folds]
         joint = np.sum([each.joint if row == 0 else each.single[:, row - 1] for each in chance], axis=0)
-        total = sum_moments(Tested.join([fold.points[0]["top", size].tested for fold in folds]), material.speakers)
+        total = sum_moments(HeldOut.join([fold.points[0]["top", size].tested for fold in folds]), material.speakers)
         r2 = (1 - np.sum([each.errors for each in chance], axis=0) / total.sum(0)[3]).mean(1)
         found = uar(joint)
         yield {

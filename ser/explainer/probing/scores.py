@@ -14,7 +14,7 @@ from ser.metrics import DRAWS, resample_groups
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class HeldOut:
     """What probes of T targets said of held-out clips, fold after fold.
 
     Attributes:
@@ -28,7 +28,7 @@ class Tested:
     predicted: np.ndarray
 
     @classmethod
-    def join(cls, parts: Sequence[Tested]) -> Tested:
+    def join(cls, parts: Sequence[HeldOut]) -> HeldOut:
         """Several folds."""
         fields = ("rows", "true", "predicted")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
@@ -45,7 +45,7 @@ class Scores:
     r_interval: np.ndarray
 
 
-def sum_moments(tested: Tested, speakers: np.ndarray) -> np.ndarray:
+def sum_moments(tested: HeldOut, speakers: np.ndarray) -> np.ndarray:
     """Sums of each speaker [S, 7, T]: clips, true, predicted, their squares and product, squared errors.
 
     Args:
@@ -80,7 +80,7 @@ def find_rmse(sums: np.ndarray) -> np.ndarray:
     return np.sqrt(sums[..., 6, :] / sums[..., 0, :])
 
 
-def score(tested: Tested, speakers: np.ndarray, draws: int = DRAWS) -> Scores:
+def score(tested: HeldOut, speakers: np.ndarray, draws: int = DRAWS) -> Scores:
     """All scores with intervals that resample speakers; NaN with one speaker."""
     sums = sum_moments(tested, speakers)
     total = sums.sum(0)
@@ -102,7 +102,7 @@ def find_limits(values: np.ndarray) -> np.ndarray:
     return np.quantile(values, [0.025, 0.975], axis=0)
 
 
-def compare(one: Tested, other: Tested, speakers: np.ndarray, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
+def compare(one: HeldOut, other: HeldOut, speakers: np.ndarray, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
     """Difference of R2 [T] of two probes of the same clips and its interval [2, T], speakers resampled in pairs."""
     first, second = (sum_moments(each, speakers) for each in (one, other))
     gain = find_r2(first.sum(0)) - find_r2(second.sum(0))
