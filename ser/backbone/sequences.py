@@ -62,7 +62,7 @@ class Sequences:
             )
 
     @property
-    def sizes(self) -> dict[str, int]:
+    def part_sizes(self) -> dict[str, int]:
         """How many numbers of a frame belong to each part."""
         sizes = {"mfcc": self.mfcc, "chroma": len(PITCHES), "mel": self.mels}
         return {part: sizes[part] for part in self.parts}
@@ -70,12 +70,12 @@ class Sequences:
     @property
     def names(self) -> list[str]:
         """Name of each number of a frame."""
-        numbered = {part: [str(place) for place in range(size)] for part, size in self.sizes.items()}
+        numbered = {part: [str(place) for place in range(size)] for part, size in self.part_sizes.items()}
         return [f"{part}_{name}" for part in self.parts for name in (PITCHES if part == "chroma" else numbered[part])]
 
     def identify(self) -> dict[str, object]:
         """Name and parameters."""
-        sizes = {"sizes": list(self.sizes.items()), "fft": self.fft, "hop": self.hop, "mels": self.mels}
+        sizes = {"sizes": list(self.part_sizes.items()), "fft": self.fft, "hop": self.hop, "mels": self.mels}
         return {"extractor": "sequences", "forward": FORWARD, "rate": self.rate, **sizes}
 
     def build(self) -> SequenceNetwork:

@@ -30,14 +30,15 @@ def replace_texts(manifest: Manifest, path: str | Path | None) -> Manifest:
         )
     if "dataset" in table:
         table = table[table["dataset"] == manifest.name]
+        if table.empty:  # it is about another of the corpora that are put together
+            return manifest
     twice = table["clip"][table["clip"].duplicated()]
     if len(twice):
         raise InputError(f"{shown}: a clip has two texts: {twice.iloc[0]}", expected="one row a clip")
     unknown = table["clip"][~table["clip"].isin(manifest.frame["clip"])]
-    if table.empty or len(unknown):
-        listing = ", ".join(unknown.iloc[:5].astype(str)) or "none of its rows is about it"
+    if len(unknown):
         raise InputError(
-            f"{shown}: clips that {manifest.name} does not have: {listing}",
+            f"{shown}: clips that {manifest.name} does not have: {', '.join(unknown.iloc[:5].astype(str))}",
             expected=f"ids such as {manifest.frame['clip'].iloc[0]}",
         )
     texts = manifest.frame["clip"].map(table.set_index("clip")["text"].astype(object))

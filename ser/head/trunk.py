@@ -42,7 +42,7 @@ class Trunk:
     @property
     def parts(self) -> tuple[int, ...]:
         """Sizes of the parts that a frame has; none where it is a whole."""
-        return tuple(getattr(self.backbone, "sizes", {}).values())
+        return tuple(getattr(self.backbone, "part_sizes", {}).values())
 
     @property
     def reads_text(self) -> bool:

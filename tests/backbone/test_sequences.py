@@ -69,7 +69,7 @@ def test_what_lies_beyond_the_end_is_not_read():
 
 def test_parts_can_be_left_out_and_are_named():
     whole = run(sequence_network, make_voice())[0]
-    sizes = Sequences().sizes
+    sizes = Sequences().part_sizes
     assert sizes == {"mfcc": 40, "chroma": 12, "mel": 128} and len(Sequences().names) == 180
     for parts, columns in ((["mfcc"], slice(0, 40)), (["chroma"], slice(40, 52)), (["mel"], slice(52, 180))):
         backbone = Sequences(parts)

