@@ -45,7 +45,7 @@ class SequenceNetwork(nn.Module):
             raise InputError(f"torchaudio cannot be loaded ({error})", remedy="run `ser doctor --fix`") from error
         self.rate, self.fft, self.hop = options.rate, options.fft, options.hop
         self.parts = tuple(options.parts)
-        self.dim = sum(options.sizes.values())
+        self.dim = sum(options.part_sizes.values())
         bins = options.fft // 2 + 1
         mel = melscale_fbanks(bins, 0.0, options.rate / 2, options.mels, options.rate, "slaney", "slaney")
         self.register_buffer("window", torch.hann_window(options.fft), persistent=False)
