@@ -24,7 +24,7 @@ from ser.explainer.hear import hear_clips
 from ser.explainer.pages import MAPS, RECORDS
 from ser.explainer.responses import respond, write_responses
 from ser.explainer.subject import make_subject
-from ser.explainer.summary import read_metrics, write_summary
+from ser.explainer.summary import join_scores, read_metrics, write_summary
 from ser.explainer.truth import fetch_truth, is_planted, judge_gate, score_concepts, score_effects
 from ser.explainer.whole import RunExplainer
 from ser.finished import FinishedRun
@@ -56,7 +56,7 @@ def write_explanation(
         examine_fold(config, finished, method, str(fold), rows) for fold, rows in chosen.groupby("fold", sort=False)
     ]
     found = [one for each in done for one in each.attributions]
-    scores = pd.concat([table for each in done for table in (each.scores, each.reference)], ignore_index=True)
+    scores = join_scores([table for each in done for table in (each.scores, each.reference)])
     save_attributions(found, folder / MAPS)
     diagnostic = bool(getattr(explainer, "diagnostic", False))  # says how information flows, not what counts
     records = [one.describe() | {"diagnostic": diagnostic, "scores": list_scores(scores, one)} for one in found]
@@ -146,7 +146,7 @@ def judge_whole(
     whole: dict[str, dict[str, float]] = {method: dict(plausible)}
     truth = pd.concat([each.truth for each in done], ignore_index=True)
     if len(truth):
-        scores = pd.concat([table for each in done for table in (each.scores, each.reference)], ignore_index=True)
+        scores = join_scores([table for each in done for table in (each.scores, each.reference)])
         for name, own in score_effects(scores, truth, [clip for each in done for clip in each.clips]).items():
             whole.setdefault(name, {}).update(own)
         if linked is not None and len(linked.cues):

@@ -60,7 +60,7 @@ def explain(root, model, explainer, *keys, folder=None):
 
     base = [f"run='{root / model}'", f"explainer={explainer}", f"paths.outputs={root}", "explain.n_per_class=1"]
     target = root / (folder or f"{model}-{explainer}")
-    return run(compose([*base, "report=false", *keys], "explain"), target), target
+    return run(compose(["report=false", *base, *keys], "explain"), target), target
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -126,6 +126,14 @@ def test_an_explanation_is_a_run_below_the_one_it_explains(models):
     )
     assert again.state == "skipped" and again.run_id == outcome.run_id
     assert (copy / "evaluation.csv").read_bytes() == (folder / "evaluation.csv").read_bytes()
+
+
+def test_a_null_explainer_may_be_chosen_and_counts_once(models):
+    keys = ["explain_eval=fast", "explain_eval.clips=3", "explain_eval.again=1", "report=true"]
+    _, folder = explain(models, "cnn", "random", *keys, folder="null")
+    scores = pd.read_parquet(folder / "scores.parquet")
+    assert not scores.duplicated(["dataset", "clip", "method", "metric"]).any()
+    assert (folder / "explanation.html").stat().st_size > 10_000
 
 
 def test_clips_that_were_not_tested_are_refused(models):
