@@ -191,6 +191,7 @@ def test_the_generator_of_pairs_covers_them():
         assert {(c[a], c[b]) for c in found if c not in refused} == expected
 
 
+@pytest.mark.timeout(1800)  # some two hundred runs
 def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, outputs, monkeypatch):
     from ser.train import train
 

@@ -13,7 +13,7 @@ def refuse(ser, runs, outputs):
     def check(*arguments, code=2):
         said = ser("train", *arguments)
         assert said.code == code
-        assert said.err.strip() and len(said.err.splitlines()) <= 40, said.err
+        assert said.err.strip() and len(said.err.splitlines()) <= 60, said.err
         assert "Traceback" not in said.err + said.out
         assert "extracting features" not in said.err and not list(outputs.rglob("*.npy"))
         assert runs() == [] and runs("sweep") == []
