@@ -155,7 +155,7 @@ def start_ser(outputs):
 def kill_when():
     """Wait until something holds of a running process, then ``kill -9`` it and its children."""
 
-    def wait(process, condition, seconds=120):
+    def wait(process, condition, seconds=300):
         end = time.monotonic() + seconds
         while not condition():
             assert process.poll() is None, f"ended before it could be killed: {process.said()}"
