@@ -93,7 +93,7 @@ def rank_functionals(material: Material, repeats: int, seed: int) -> tuple[pd.Da
         weights = solver.basis.find_weights(found.solution.turned, found.solution.alphas)
         coefficients.append(weights.T)
         scored.append((found.rows, found.scores))
-        rows = (material.targets.numbers[division.test] - solver.basis.mean) / solver.basis.scale
+        rows = solver.basis.standardise(material.targets.numbers[division.test])
         effects = weights / found.limits.spread
         rng = np.random.default_rng([seed, place])
         moved.append(

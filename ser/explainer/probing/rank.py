@@ -43,7 +43,7 @@ def rank_permutations(
     for fit, check, basis, _ in solver.steps:
         turned, mean = turn(basis, marks[fit])
         weights = basis.find_weights(turned, solution.alphas)
-        rows = (values[check] - basis.mean) / basis.scale
+        rows = basis.standardise(values[check])
         errors = marks[check] - mean - rows @ weights
         moved = demean(rows, speakers[check])
         rise += (2 * weights**2 * (moved**2).mean(0)[:, None] + 2 * weights * (moved.T @ errors) / len(check)).T

@@ -19,6 +19,10 @@ from ser.head.data import find_spread
 #: Penalties that inner folds choose from. The largest shrinks a probe of noise to the training mean.
 ALPHAS = (1.0, 10.0, 1e2, 1e3, 1e4, 1e5, 1e6)
 
+#: A held-out value further from the training mean counts as so many SDs. Functionals of a clip may be off by dozens
+#: where a meter fails, and one such clip would decide R2; with fewer than that nothing changes.
+LIMIT = 5.0
+
 #: What is taken out of values [N, …] of all rows, as learnt from some rows.
 Adjust = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -60,8 +64,12 @@ class Basis:
     shrinks: np.ndarray
 
     def place(self, values: np.ndarray) -> np.ndarray:
-        """Coordinates [m, r] of values [m, d]."""
-        return ((values - self.mean) / self.scale) @ self.basis
+        """Coordinates [m, r] of held-out values [m, d]."""
+        return self.standardise(values) @ self.basis
+
+    def standardise(self, values: np.ndarray) -> np.ndarray:
+        """Held-out values [m, d] in SDs of the rows from their mean, within :data:`LIMIT`."""
+        return np.clip((values - self.mean) / self.scale, -LIMIT, LIMIT)
 
     def find_weights(self, turned: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """Weights [d, T] of standardised values, for turned targets [r, T] with a penalty each [T]."""

@@ -68,3 +68,11 @@ def test_a_planted_target_is_recovered_and_noise_is_not():
     np.testing.assert_allclose(score_pooled(solvers, toy.targets), best, atol=0.06)
     noise = np.random.default_rng(5).normal(size=(len(toy.values), 200))
     assert -0.05 < score_pooled(solvers, noise).mean() < 0.005
+
+
+def test_a_broken_measurement_does_not_decide():
+    toy = make_toy(speakers=12, takes=10)
+    broken = toy.values.copy()
+    broken[17, 2] = 500.0
+    before, after = (score_pooled([Solver(v, d) for d in toy.divisions], toy.targets) for v in (toy.values, broken))
+    assert (after > before - 0.25).all() and (after > 0.6).all()
