@@ -79,8 +79,8 @@ def download(run_id: str, names: Sequence[str], tracker: Tracker, folder: Path, 
             except (MlflowException, OSError) as error:
                 raise InputError(
                     f"{key}={run_id}: neither its directory nor its artifacts have {name}",
-                    remedy=f"is it a run of the right stage, and {key.removesuffix('run')}fold one of its folds? If so, "
-                    "run its command again with resume=false",
+                    remedy=f"is it a run of the right stage, and {key.removesuffix('run')}fold one of its folds? "
+                    "If so, run its command again with resume=false",
                 ) from error
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if not (folder / name).exists():
