@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -88,8 +89,9 @@ def test_what_cannot_be_probed_is_refused_before_training():
     with pytest.raises(InputError, match="trained backbone"):
         trained = build_trunk(compose(["backbone=tiny_wav2vec2", "finetune=full"]))
         make("probing_published").check_trunk(trained, None)
-    with pytest.raises(InputError, match="permutations"):
+    with pytest.raises(InstantiationException) as refused:  # the command line shows its cause
         make("probing", permutations=3)
+    assert isinstance(refused.value.__cause__, InputError) and "permutations" in str(refused.value.__cause__)
 
 
 def test_functionals_are_grouped(make_run):
