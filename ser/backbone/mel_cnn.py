@@ -131,6 +131,7 @@ class MelNetwork(nn.Module):
         self.pool = nn.MaxPool2d(3, 2, 1)
         self.block1 = Block(width, 2 * width, 1)
         self.block2 = Block(2 * width, 4 * width, 2)
+        self.to(memory_format=torch.channels_last)  # half the time of a forward pass on CPUs
 
     @property
     def grid(self) -> SpectrogramGrid:

@@ -137,7 +137,7 @@ def clash(one, other):
     untrainable = head not in NETWORKS and (trained or pooling in LEARNED)
     functionals = backbone in ("egemaps", "noise") and (finetune not in (None, "frozen") or pooling != "mean")
     fixed = backbone in ("glove", "sequences") and finetune not in (None, "frozen")
-    whole = pooling == "branches" and backbone not in ("", "sequences")
+    whole = pooling == "branches" and (backbone not in ("", "sequences") or finetune not in (None, "frozen"))
     unheard = backbone in ("glove", "tiny_text") and pair.get("augmentation", "none") != "none"
     untrained = backbone in UNTRAINED and finetune not in (None, "full")
     unadapted = backbone == "tiny_byol" and finetune == "lora"
@@ -152,7 +152,7 @@ def cover_pairs(factors, clash, seed=0):
     """Combinations in which every pair of levels of two factors occurs; greedy.
 
     Pairs that clash have a combination each, in which nothing else clashes if that can be; every other pair occurs
-    where nothing does.
+    where nothing does (it is an error if it cannot).
     """
     draw = random.Random(seed)
     names = list(factors)
@@ -161,20 +161,33 @@ def cover_pairs(factors, clash, seed=0):
         for a, b in itertools.combinations(names, 2)
         for x, y in itertools.product(factors[a], factors[b])
     ]
-    todo = {frozenset(pair) for pair in pairs if not clash(*pair)}
-    starts = [pair for pair in pairs if clash(*pair)]
-    while starts or todo:
-        chosen = dict(starts.pop() if starts else sorted(min(todo, key=sorted)))
+    clashing = {frozenset(pair) for pair in pairs if clash(*pair)}
+    todo = {frozenset(pair) for pair in pairs} - clashing
+
+    def complete(start):
+        chosen = dict(start)
         for name in draw.sample(names, len(names)):
             if name not in chosen:
-                free = [x for x in factors[name] if not any(clash((name, x), item) for item in chosen.items())]
+                items = list(chosen.items())
+                free = [x for x in factors[name] if not any(frozenset([(name, x), item]) in clashing for item in items)]
                 levels = free or list(factors[name])
-                gains = {x: sum(frozenset([(name, x), item]) in todo for item in chosen.items()) for x in levels}
+                gains = {x: sum(frozenset([(name, x), item]) in todo for item in items) for x in levels}
                 chosen[name] = max(draw.sample(levels, len(levels)), key=gains.__getitem__)
-        found = list(itertools.combinations(chosen.items(), 2))
-        if not any(clash(*pair) for pair in found):
-            todo -= set(map(frozenset, found))
-        yield {name: chosen[name] for name in names}
+        return {name: chosen[name] for name in names}
+
+    for pair in sorted(map(sorted, clashing)):
+        yield complete(pair)
+    while todo:
+        pair = sorted(min(todo, key=sorted))
+        for _ in range(20):
+            chosen = complete(pair)
+            found = {frozenset(items) for items in itertools.combinations(chosen.items(), 2)}
+            if not found & clashing:
+                break
+        else:
+            raise ValueError(f"{pair} clash with every choice of something else: clash() should say so")
+        todo -= found
+        yield chosen
 
 
 def test_the_generator_of_pairs_covers_them():
