@@ -13,7 +13,7 @@ OUTPUTS := $(or $(SER_OUTPUTS),outputs)
 SWEEP := $(OUTPUTS)/demo/$(DATASET)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench
+.PHONY: help install demo test lint types docs bench
 
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ lint: $(READY)  ## ruff: rules and format
 types: $(READY)  ## mypy on ser/
 	$(BIN)/mypy ser
 
+docs: $(READY)  ## the documentation as a site, in site/; a dead link is an error
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "$(abspath site)/index.html"
+
 bench: $(READY)  ## speed and error rates, side by side with what one would use instead (benchmarks/README.md)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/warm_loso.py
@@ -55,5 +60,7 @@ bench: $(READY)  ## speed and error rates, side by side with what one would use 
 	$(if $(SER_DATA),$(BIN)/python benchmarks/group_norm_mask.py)
 	$(BIN)/python benchmarks/published_anova.py
 	$(BIN)/python benchmarks/cue_meters.py
+	$(BIN)/python benchmarks/explain.py --repeats 1
+	$(BIN)/python benchmarks/probe.py --every 8
 	$(BIN)/python benchmarks/glmm_speed.py --repeats 1
 	$(BIN)/python benchmarks/type_one_error.py --replications 200 --power 0

@@ -14,7 +14,7 @@ from ser.paths import find_shipped
 #: Keys of ``dataset`` that every corpus has, beside those of its own choice.
 SHARED = ("emotions", "target", "merge", "variant", "texts")
 #: Mappings whose keys are the user's own; Hydra would take a new key for a misspelt one.
-FREE = ("data.roots", "dataset.merge", "dataset.values", "dataset.columns")
+FREE = ("data.roots", "dataset.merge", "dataset.values", "dataset.columns", "cue_link.variants")
 #: The loss, and what early stopping monitors, where the target decides.
 AUTO = "auto"
 FOR_EMOTIONS, FOR_DIMENSIONS = ("cross_entropy", "val/uar"), ("ccc", "val/ccc")
@@ -80,7 +80,7 @@ def complete(
         from ser.extend import compose_extension
 
         return compose_extension(config, overrides)
-    named = {str(k): v for k, v in choices.items() if not str(k).startswith("hydra") and "/" not in str(k)}
+    named = {name_group(str(k)): v for k, v in choices.items() if is_own(str(k)) and v is not None}
     with open_dict(config):
         config.choices = named
         if "dataset" not in config:
@@ -93,6 +93,21 @@ def complete(
             config.dataset = {key: config.dataset[key] for key in SHARED}
             config.choices.dataset = "+".join(config.data.train)
     return config
+
+
+def is_own(group: str) -> bool:
+    """Whether a choice is one of a config group of ours, and not of a group inside one."""
+    return not group.startswith("hydra") and "/" not in group
+
+
+def name_group(group: str) -> str:
+    """Where a choice lies in the configuration: ``backbone@backbone.audio`` lies in ``backbone.audio``."""
+    return group.rpartition("@")[2]
+
+
+def name_override(override: Any) -> str:
+    """What one of Hydra's overrides is about, a key or a group: ``backbone.audio`` of ``backbone@backbone.audio=…``."""
+    return str(override.package or override.key_or_group)
 
 
 def choose_by_target(config: DictConfig, load_choice: LoadChoice) -> None:

@@ -20,6 +20,7 @@ from ser.dataset.manifest import Manifest
 from ser.dataset.target import choose_target, list_dimensions, merge_emotions
 from ser.dataset.texts import replace_texts
 from ser.dataset.variant import ORIGINAL, check_use, swap_audio
+from ser.debug import Trial
 from ser.errors import InputError
 from ser.head.data import read_targets
 
@@ -101,6 +102,7 @@ class Selection:
         texts: table of transcripts, in place of the corpus's own; ``None`` for those.
         min_speaker_share: leave out emotions that fewer than this share of the speakers show.
         on_bad_audio: ``fail`` or ``skip``.
+        trial: takes few of the clips, where the run is to show no more than that it works.
     """
 
     emotions: Sequence[str] | None = None
@@ -110,6 +112,7 @@ class Selection:
     texts: str | None = None
     min_speaker_share: float = 0.0
     on_bad_audio: str = "fail"
+    trial: Trial | None = None
 
     def __post_init__(self) -> None:
         if self.on_bad_audio not in ("fail", "skip"):
@@ -124,7 +127,10 @@ def read_corpora(config: DictConfig, preparation: Preparation, rate: int) -> Cor
         InputError: a corpus that is not there, one emotion only, or (under ``on_bad_audio=fail``) unusable files.
     """
     shared = {key: config.dataset[key] for key in SHARED if key in config.dataset}
-    selection = Selection(**shared, min_speaker_share=config.min_speaker_share, on_bad_audio=config.on_bad_audio)
+    trial = instantiate(config.debug) if "debug" in config else None
+    selection = Selection(
+        **shared, min_speaker_share=config.min_speaker_share, on_bad_audio=config.on_bad_audio, trial=trial
+    )
     if not config.data.get("corpora"):
         return read_corpus(make_dataset(config.dataset), preparation, rate, selection)
     read = {
@@ -151,6 +157,8 @@ def read_corpus(
     if not dimensions:
         manifest = choose_target(drop_rare_emotions(manifest, selection.min_speaker_share), str(selection.target))
         check_emotions(manifest)
+    if selection.trial is not None:
+        manifest = selection.trial.cut(manifest)
     chunk = preparation.duration if isinstance(preparation.duration, Chunk) else None
     clips = found = inspect_clips(manifest.frame, replace(preparation, duration=None) if chunk else preparation, rate)
     manifest, clips = drop_bad_clips(manifest, clips, selection.on_bad_audio)

@@ -11,31 +11,35 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from ser.chosen import Choices
 from ser.cue.counterfactual import Counterfactual
 from ser.errors import InputError
 from ser.explainer.dimensions import DimensionExplainer
-from ser.explainer.pages import CLIPS, PAGE, write_page
+from ser.explainer.marks import check_marks
+from ser.explainer.pages import CLIPS, METRICS, PAGE, write_page
 from ser.explainer.perform import dispatch, hash_clips, method_of, read_scores
 from ser.explainer.pick import ClipChoice
 from ser.explainer.subject import make_untrained
 from ser.explainer.whole import RunExplainer
 from ser.finished import FinishedRun
+from ser.head.fused_trunk import FusedTrunk
+from ser.head.trunk import Trunk
 from ser.results import owns, read_json, write_json
 from ser.tracking.key import flatten, hash_run
 from ser.tracking.tracker import Tracker
-from ser.train import Choices, get_state, hold
+from ser.train import get_state, hold
 
 log = logging.getLogger(__name__)
 
 #: Groups of the configuration that say what is explained, how, and how that is judged.
 GROUPS = ("explainer", "explain", "explain_eval", "cue_link", "meter")
 #: Files of an explanation.
-METRICS = "metrics.json"
 RUN, CONFIG = "run.json", "config.yaml"
 #: Where a run has its own.
 FOLDER = "explanation"
@@ -77,7 +81,9 @@ def explain_run(
     explainer, folder = instantiate(config.explainer), folder.absolute()
     if not explainer:
         raise InputError("explainer=none: nothing to do", remedy="`ser list explainer` shows what there is")
+    check_modalities(config, explainer, finished.choices.trunk)
     chosen = choose_clips(config, finished)
+    check_marks(explainer, chosen)
     settings = OmegaConf.to_container(OmegaConf.masked_copy(config, list(GROUPS)), resolve=True)
     assert isinstance(settings, dict)
     key = hash_run({str(k): v for k, v in settings.items()}, finished.origin.key, hash_clips(chosen))
@@ -123,6 +129,7 @@ def check_choices(config: DictConfig, choices: Choices) -> None:
         InputError: with the reason.
     """
     explainer = instantiate(config.explainer)
+    check_modalities(config, explainer, choices.trunk)
     if isinstance(explainer, RunExplainer):
         explainer.check_trunk(choices.trunk, choices.head)
     elif isinstance(explainer, Counterfactual):
@@ -131,6 +138,20 @@ def check_choices(config: DictConfig, choices: Choices) -> None:
         explainer.check_choices(choices.trunk, choices.head)
     else:
         explainer.check(make_untrained(choices.trunk, choices.head))
+
+
+def check_modalities(config: DictConfig, explainer: Any, trunk: Trunk) -> None:
+    """Refuse an explainer of sound where words are read as well, unless it says that it ``explains_fused`` models.
+
+    Raises:
+        InputError: with those that do.
+    """
+    if isinstance(trunk, FusedTrunk) and not getattr(explainer, "explains_fused", False):
+        raise InputError(
+            f"explainer={method_of(config)}: it explains sound, and the model reads transcripts as well",
+            expected="explainer=modality or overlap for a run with backbone=fusion",
+            remedy="choose one of them, or explain a run with fusion.modalities=audio",
+        )
 
 
 def explain_outcome(config: DictConfig, folder: Path, key: str) -> Outcome:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ser.chosen import Choices
 from ser.corpus import Corpus, read_corpora
 from ser.errors import InputError
 from ser.extend import PRESENT, Origin
@@ -16,8 +17,8 @@ from ser.fold import DONE, TEST, VALIDATION
 from ser.head.trunk import Trunk
 from ser.language.start import choose_weights
 from ser.model import TrainedModel, load_model
+from ser.older import complete_older, name_missing
 from ser.results import CHECKPOINTS, read_json
-from ser.train import Choices
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,17 @@ class FinishedRun:
             present: a configuration with ``tracking`` and ``paths``.
 
         Raises:
-            InputError: there is none that finished, or its configuration would run foreign code.
+            InputError: there is none that finished, its configuration would run foreign code, or lacks something.
         """
         origin = Origin.find(run, present)
-        config = origin.config.copy()
+        config = complete_older(origin.config)
         with open_dict(config):
             for name in PRESENT:
                 if name in present:
                     value = present[name]
                     config[name] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        return cls(origin, config, Choices.build(config))
+        with name_missing(run):
+            return cls(origin, config, Choices.build(config))
 
     @cached_property
     def corpus(self) -> Corpus:

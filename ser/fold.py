@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ser.dataset.raters import RATED
 from ser.head.data import Head, Model, Part, Workspace, join_parts
 from ser.head.trunk import Trunk
 from ser.predictions import tabulate_predictions
@@ -107,7 +108,8 @@ def run_fold(
 def shuffle_labels(part: Part, seed: int) -> Part:
     """A part whose clips have each other's emotions, or targets: all that a model can learn of them is by heart."""
     order = np.random.default_rng(seed).permutation(len(part))
-    frame = part.frame.assign(emotion=part.frame["emotion"].to_numpy()[order])
+    told = [str(name) for name in part.frame if name == "emotion" or str(name).startswith(RATED)]
+    frame = part.frame.assign(**{name: part.frame[name].to_numpy()[order] for name in told})
     return replace(part, frame=frame, targets=None if part.targets is None else part.targets[order])
 
 

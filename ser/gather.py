@@ -18,46 +18,58 @@ from ser.backbone.texts import Texts, measure_texts
 from ser.corpus import Corpus
 from ser.errors import InputError
 from ser.head.data import Part, read_targets
+from ser.head.fused_trunk import FusedTrunk
+from ser.head.pair import Pair, PairedFeatures
 from ser.head.trunk import Trunk
 from ser.split.fold import Split
 
 if TYPE_CHECKING:
     from ser.augmentation.base import Augmentation
     from ser.augmentation.copies import Copies
-    from ser.train import Choices
+    from ser.chosen import Choices
 
 
 def gather_clips(config: DictConfig, choices: Choices, corpus: Corpus, frame: pd.DataFrame) -> Part:
     """All clips as one frame has them, with features where the backbone is frozen."""
-    features = None
-    if not choices.trunk.trains:
-        store = fill_store(config, choices.trunk, corpus.preparation, frame)
-        features = read_features(choices.trunk, store, list_digests(choices.trunk, frame))
-    return make_part(corpus, frame, features)
+    return make_part(corpus, frame, gather_features(config, choices.trunk, corpus.preparation, frame))
 
 
-def make_part(corpus: Corpus, frame: pd.DataFrame, features: np.ndarray | None) -> Part:
+def gather_features(config: DictConfig, trunk: Trunk, preparation: Preparation, frame: pd.DataFrame) -> Any:
+    """Features of clips as :class:`~ser.head.data.Part` has them: ``None`` where a backbone is trained."""
+    if isinstance(trunk, FusedTrunk):
+        return PairedFeatures(*(gather_features(config, branch, preparation, frame) for branch in trunk.branches))
+    if trunk.trains:
+        return None
+    return read_features(trunk, fill_store(config, trunk, preparation, frame), list_digests(trunk, frame))
+
+
+def make_part(corpus: Corpus, frame: pd.DataFrame, features: np.ndarray | PairedFeatures | None) -> Part:
     """All clips of a corpus as one frame has them."""
     targets = read_targets(frame, corpus.dimensions) if corpus.dimensions else None
     return Part(frame, frame["samples"].to_numpy(), features, corpus.preparation, targets, corpus.dimensions)
 
 
 def gather_copies(config: DictConfig, choices: Choices, corpus: Corpus, split: Split) -> list[Part]:
-    """Augmented copies of all clips that train, for a frozen backbone; each is a part like the original's."""
-    if choices.augmentation is None or choices.trunk.trains:
+    """Augmented copies of all clips that train, for a frozen backbone; each is a part like the original's.
+
+    Where clips are read as well, copies sound different and say the same.
+    """
+    if choices.augmentation is None or choices.trunk.trains_on_sound:
         return []
     from ser.augmentation.copies import Copies  # imports torch, which a run without augmentation may not need
 
     frame, rows = corpus.as_trained(), split.train
     trained = frame.iloc[rows]
-    digests = list_digests(choices.trunk, trained)
+    heard, read = choices.trunk.branches if isinstance(choices.trunk, FusedTrunk) else (choices.trunk, None)
+    texts = None if read is None else gather_features(config, read, corpus.preparation, frame)
+    digests = list_digests(heard, trained)
     parts = []
     for number in range(config.augmentation.copies):
         copies = Copies(choices.augmentation, choices.trunk.backbone.rate, config.seed, number)
-        store = fill_store(config, choices.trunk, corpus.preparation, trained, copies)
+        store = fill_store(config, heard, corpus.preparation, trained, copies)
         for variant in range(copies.variants):
-            features = spread(read_features(choices.trunk, store, digests, variant), rows, len(frame))
-            parts.append(make_part(corpus, frame, features))
+            features = spread(read_features(heard, store, digests, variant), rows, len(frame))
+            parts.append(make_part(corpus, frame, features if read is None else PairedFeatures(features, texts)))
     return parts
 
 
@@ -92,17 +104,19 @@ def list_digests(trunk: Trunk, frame: pd.DataFrame) -> list[str]:
 
 def describe_texts(trunk: Trunk, frame: pd.DataFrame, split: Split) -> tuple[dict[str, float], list[str]]:
     """How much of the tested transcripts a backbone knows: metrics and notes; nothing of one that reads audio."""
-    if not trunk.reads_text:
+    text = trunk.text
+    if text is None:
         return {}, []
-    return measure_texts(
-        [(trunk.learn(frame.iloc[fold.train]).backbone, frame.iloc[fold.test]) for fold in split.folds]
-    )
+    return measure_texts([(text.learn(frame.iloc[fold.train]).backbone, frame.iloc[fold.test]) for fold in split.folds])
 
 
 def describe_backbone(
     config: DictConfig, trunk: Trunk, preparation: Preparation, frame: pd.DataFrame
 ) -> dict[str, Any]:
     """Source, number and hash of a pretrained network's weights; nothing of other backbones."""
+    if isinstance(trunk, FusedTrunk):
+        each = trunk.branches.map(lambda branch: describe_backbone(config, branch, preparation, frame))
+        return join_descriptions(each)
     if not (trunk.backbone.frames and trunk.backbone.pretrained):
         return {}
     if not trunk.trains:
@@ -110,6 +124,19 @@ def describe_backbone(
     from ser.backbone.frames import describe_network  # imports torch, as training does
 
     return describe_network(trunk.backbone, trunk.backbone.build())
+
+
+def join_descriptions(each: Pair[dict[str, Any]]) -> dict[str, Any]:
+    """What is said of the weights of two branches, as one; nothing where neither has any."""
+    told = {name: found for name, found in each._asdict().items() if found}
+    if not told:
+        return {}
+    return {
+        "source": ", ".join(f"{name}: {found['source']}" for name, found in told.items()),
+        "parameters": sum(found["parameters"] for found in told.values()),
+        "hash": "-".join(found["hash"] for found in told.values()),
+        **told,
+    }
 
 
 def read_features(trunk: Trunk, store: FeatureStore, digests: list[str], variant: int = 0) -> np.ndarray:

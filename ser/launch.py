@@ -26,7 +26,8 @@ from ser.config import complete, permit_own_keys
 from ser.errors import InputError
 from ser.hparams_search.space import join_names
 from ser.language.nested import compose_stage
-from ser.paths import find_shipped
+from ser.paths import find_own, find_shipped
+from ser.suggest import suggest
 from ser.sweep import JobsFailed, SweepJob, defer_to_jobs, split_overrides
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
     # Hydra reads its command line from here; its first item is free to keep what the user typed.
     sys.argv = [shlex.join(["ser", name, *arguments]), *permit_own_keys(join_names(arguments))]
     if {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
-        folder = freeze_config(folder)
+        folder = freeze_config(folder, find_own())
         sys.argv[1:] = freeze_own(defer_to_jobs(sys.argv[1:]))
     # Hydra would end the process with code 1 whatever is wrong; this makes it raise instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -102,7 +103,7 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         mistakes.append(error)
     if mistakes:
-        raise explain_mistake(mistakes[0]) from mistakes[0]
+        raise suggest(mistakes[0], name, arguments) or explain_mistake(mistakes[0]) from mistakes[0]
     return 0
 
 
@@ -154,17 +155,24 @@ def freeze_own(arguments: Sequence[str]) -> list[str]:
     return frozen
 
 
-def freeze_config(conf: Path) -> Path:
-    """A copy of the configuration folder under its content's hash, so that later edits do not reach queued jobs."""
-    files = sorted(path for path in conf.rglob("*.yaml"))
+def freeze_config(conf: Path, own: Path | None = None) -> Path:
+    """A copy of the configuration folder under its content's hash, so that later edits do not reach queued jobs.
+
+    Args:
+        conf: the folder.
+        own: the user's, whose files win.
+    """
+    layers = [layer for layer in (conf, own) if layer is not None]
+    files = {path.relative_to(layer): path for layer in layers for path in layer.rglob("*.yaml")}
     content = blake2b(digest_size=6)
-    for path in files:
-        content.update(str(path.relative_to(conf)).encode() + path.read_bytes())
+    for name in sorted(files):
+        content.update(str(name).encode() + files[name].read_bytes())
     frozen = Path(os.environ.get("SER_OUTPUTS", "outputs")).absolute() / "conf" / content.hexdigest()
     if not frozen.is_dir():
-        frozen.parent.mkdir(parents=True, exist_ok=True)
         temporary = frozen.with_name(f"{frozen.name}.{os.getpid()}.tmp")
-        shutil.copytree(conf, temporary)
+        for name, path in files.items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, temporary / name)
         try:
             temporary.rename(frozen)
         except OSError:  # another process was first

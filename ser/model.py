@@ -13,10 +13,13 @@ import pandas as pd
 
 from ser.audio.prepare import Preparation
 from ser.errors import InputError
+from ser.extraction import Extraction
 from ser.head.data import Model, Part, Predictions, Values
+from ser.head.fused_trunk import FusedTrunk
 from ser.head.trunk import Trunk
 
 if TYPE_CHECKING:
+    from ser.fused import FusedModel
     from ser.head.end_to_end import EndToEnd
 
 
@@ -61,57 +64,68 @@ class TrainedModel:
         return join_network(self.trunk, self.head, self.accelerator)
 
     @cached_property
-    def _encoder(self) -> Any:
-        from ser.backbone.frames import Encoder, choose_device
-        from ser.backbone.statistics import Frames, Statistics
+    def fused(self) -> FusedModel:
+        """All of it where clips are heard and read: each side alone, then both together.
 
-        level = Frames(self.trunk.reading.layer) if self.trunk.reading.needs_frames else Statistics()
-        return Encoder(self.trunk.backbone, level, choose_device(self.accelerator))
+        Raises:
+            InputError: it reads one modality.
+        """
+        from ser.fused import FusedModel
 
-    def predict(self, waveforms: Sequence[np.ndarray] | Sequence[str]) -> Predictions | Values:
+        return FusedModel(self.trunk, self.head, self.preparation, self.accelerator)
+
+    @cached_property
+    def extraction(self) -> Extraction:
+        """Its backbone, where that is frozen and features are given to the head."""
+        return Extraction(self.trunk, self.accelerator)
+
+    def predict(self, clips: Sequence[Any]) -> Predictions | Values:
         """What it says of clips.
 
         Args:
-            waveforms: of the clips, each [T] at :attr:`rate` and prepared as those it was trained on; or their
-                transcripts, where the backbone reads these.
+            clips: what it reads of each: a waveform [T] at :attr:`rate`, prepared as those it was trained on; a
+                transcript; or a pair of both.
 
         Raises:
-            InputError: the one in place of the other.
+            InputError: one in place of another.
         """
-        if any(isinstance(clip, str) != self.trunk.reads_text for clip in waveforms):
-            reads, given = ("transcripts", "sound") if self.trunk.reads_text else ("sound", "transcripts")
+        reads = name_inputs(self.trunk)
+        if given := next((given for given in map(name_input, clips) if given != reads), ""):
             raise InputError(f"the model reads {reads}, and was given {given}")
+        if isinstance(self.trunk, FusedTrunk):
+            return self.fused.predict(*zip(*clips, strict=True))
         if self.is_network:
-            return self.network.predict(self._encode(waveforms))
-        names = [f"clip {number}" for number in range(len(waveforms))]
-        samples = np.array([len(waveform) for waveform in waveforms])
-        part = Part(pd.DataFrame({"clip": names}), samples, self.compute_features(waveforms, names), self.preparation)
+            return self.network.predict(self._encode(clips))
+        names = [f"clip {number}" for number in range(len(clips))]
+        samples = np.array([len(clip) for clip in clips])
+        part = Part(pd.DataFrame({"clip": names}), samples, self.compute_features(clips, names), self.preparation)
         return self.head.predict(part)
 
     def _encode(self, clips: Sequence[Any]) -> Sequence[np.ndarray]:
         """What a network gets of clips: waveforms as they are, texts as tokens."""
         if not self.trunk.reads_text:
             return clips
-        trained = self.is_network and self.trunk.trains  # its vocabulary may be that of the training texts
-        encode = self.network.backbone.encode_text if trained else self.trunk.backbone.encode_text
-        return [encode(clip) for clip in clips]  # type: ignore[operator]
+        # The vocabulary of one that was trained may be that of the training texts.
+        reader: Any = self.network.backbone if self.trunk.trains else self.trunk.backbone
+        return [reader.encode_text(clip) for clip in clips]
 
-    def compute_features(self, waveforms: Sequence[Any], names: Sequence[str]) -> np.ndarray:
+    def compute_features(self, clips: Sequence[Any], names: Sequence[str]) -> np.ndarray:
         """Features [N, …] of a frozen backbone, as the feature store has them, of waveforms [T] or transcripts."""
-        backbone, reading = self.trunk.backbone, self.trunk.reading
-        if not backbone.frames:
-            return np.stack([backbone.compute(waveform) for waveform in waveforms])
-        from ser.backbone.statistics import combine, find_layer
+        return self.extraction.compute(clips, names)
 
-        kept = self._encoder.encode(self._encode(waveforms), names)
-        if reading.needs_frames:
-            found = np.empty(len(kept), dtype=object)
-            found[:] = kept
-            return found
-        combined = [combine(layers, reading.statistics) for layers in kept]
-        if reading.layer == "mix":
-            return np.stack(combined)
-        return np.stack([layers[find_layer(reading.layer, len(layers))] for layers in combined])
+
+def name_inputs(trunk: Trunk) -> str:
+    """What a model reads of a clip, in words."""
+    if isinstance(trunk, FusedTrunk):
+        return "sound and transcript"
+    return "transcripts" if trunk.reads_text else "sound"
+
+
+def name_input(clip: Any) -> str:
+    """What a model was given of a clip, in words."""
+    if isinstance(clip, tuple):
+        return "sound and transcript" if [isinstance(part, str) for part in clip] == [False, True] else "something else"
+    return "transcripts" if isinstance(clip, str) else "sound"
 
 
 def load_model(head: Any, trunk: Trunk, preparation: Preparation, folder: Path, accelerator: str) -> TrainedModel:

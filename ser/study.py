@@ -2,8 +2,11 @@
 
 ``experiments/<name>/study.yaml`` has ``scales`` (named sets of values: a smoke test, the whole study) and ``steps``
 (``name`` and ``run``, a ``ser`` command). In a command ``${value}`` is a value of the scale, ``${folder}`` the study's
-folder, ``${here}`` the step's own, ``${step.folder}`` and ``${step.run_id}`` what an earlier step left; ``$${`` is left
-to Hydra as ``${``. Every command is a process of its own.
+folder of results, ``${here}`` the step's own, ``${study}`` the folder where its file lies, ``${step.folder}`` and
+``${step.run_id}`` what an earlier step left, ``${step.jobs}`` the folders of all runs of a step that is a sweep, with
+commas. A word ``${*value}`` becomes all words of a value, so that a scale can have several overrides in one. ``$${`` is
+left to Hydra as ``${``. Every command is a process of its own. Where ``published.yaml`` lies beside the file, a page
+follows (:mod:`ser.published`).
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ from ser.results import read_json, write_json
 STUDY, SUMMARY = "study.yaml", "study.json"
 PLACE = re.compile(r"\$?\$\{([^}]*)\}")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+#: What of an earlier step a command may take.
+RESULTS = ("folder", "run_id", "jobs")
 DONE, RAN, FAILED, LEFT = "done before", "finished", "failed", "left out"
 
 
@@ -55,12 +60,14 @@ class Study:
         title: the file's first comment.
         scales: name → value name → value; the first is the default.
         steps: in order.
+        home: where its file lies.
     """
 
     name: str
     title: str
     scales: Mapping[str, Mapping[str, object]]
     steps: tuple[Step, ...]
+    home: Path
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,8 @@ def read_study(path: Path) -> Study:
     for item in content["steps"]:
         steps.append(read_step(item, path, {step.name for step in steps}, scales))
     title = text.partition("\n")[0].removeprefix("#").strip() if text.startswith("#") else ""
-    return Study(path.resolve().parent.name, title, scales, tuple(steps))
+    home = path.resolve().parent
+    return Study(home.name, title, scales, tuple(steps), home)
 
 
 def read_step(item: Any, path: Path, earlier: set[str], scales: Mapping[str, Mapping[str, object]]) -> Step:
@@ -151,7 +159,7 @@ def read_step(item: Any, path: Path, earlier: set[str], scales: Mapping[str, Map
     if not step.command or step.command[0] == "ser":
         raise InputError(f"{path}: step {name}: run: {run!r}", expected="a command of ser without ser: train dataset=…")
     for scale, values in scales.items():
-        known = {*values, "folder", "here", *(f"{other}.{what}" for other in earlier for what in ("folder", "run_id"))}
+        known = {*values, "study", "folder", "here", *(f"{other}.{what}" for other in earlier for what in RESULTS)}
         for place in (place for part in step.command for place in list_places(part)):
             if place not in known:
                 raise InputError(
@@ -164,12 +172,24 @@ def read_step(item: Any, path: Path, earlier: set[str], scales: Mapping[str, Map
 
 def list_places(text: str) -> list[str]:
     """The names of the placeholders in a text."""
-    return [found[1] for found in PLACE.finditer(text) if not found[0].startswith("$$")]
+    return [found[1].removeprefix("*") for found in PLACE.finditer(text) if not found[0].startswith("$$")]
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """A text with its placeholders filled."""
     return PLACE.sub(lambda found: found[0][1:] if found[0].startswith("$$") else values[found[1]], text)
+
+
+def fill_command(command: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """A command with its placeholders filled; ``${*value}`` becomes as many words as the value has."""
+    words: list[str] = []
+    for item in command:
+        found = PLACE.fullmatch(item)
+        if found and found[1].startswith("*"):
+            words += [fill(word, values) for word in shlex.split(values[found[1][1:]])]
+        else:
+            words.append(fill(item, values))
+    return words
 
 
 def write_value(value: object) -> str:
@@ -228,7 +248,7 @@ def run_study(study: Study, values: Mapping[str, str], folder: Path) -> list[Rec
         records: dict[str, Record] = {}
         for place, step in enumerate(study.steps, start=1):
             sys.stdout.write(f"[{place}/{len(study.steps)}] {step.name}: ")
-            records[step.name] = run_step(step, values, folder, records)
+            records[step.name] = run_step(step, {**values, "study": str(study.home)}, folder, records)
             write_json(folder / SUMMARY, {"study": study.name, "values": dict(values), "steps": list_records(records)})
         return list(records.values())
 
@@ -241,8 +261,9 @@ def run_step(step: Step, values: Mapping[str, str], folder: Path, before: Mappin
         return Record(step.name, LEFT, reason=f"it takes the results of {', '.join(missing)}")
     known = {**values, "folder": str(folder), "here": str(folder / step.name)}
     for name, record in before.items():
-        known |= {f"{name}.folder": record.folder, f"{name}.run_id": record.run_id}
-    command = [fill(item, known) for item in step.command]
+        results = (record.folder, record.run_id, list_jobs(record.folder))
+        known |= {f"{name}.{what}": value for what, value in zip(RESULTS, results, strict=True)}
+    command = fill_command(step.command, known)
     key = hash_command(command)
     path = folder / f"{step.name}.json"
     found = read_json(path)
@@ -299,6 +320,17 @@ def hash_command(command: Sequence[str]) -> str:
 def is_there(folder: str) -> bool:
     """Whether what a step left is still there, if it left a folder."""
     return not folder or Path(folder).is_dir()
+
+
+def list_jobs(folder: str) -> str:
+    """Folders of the runs of a sweep that finished, with commas; of a single run, its own."""
+    from ser.sweep import DONE as ENDED
+    from ser.sweep import SWEEP
+
+    jobs = read_json(Path(folder) / SWEEP).get("jobs") if folder else None
+    if jobs is None:
+        return folder
+    return ",".join(str(Path(folder) / job["run_dir"]) for job in jobs if job["state"] in ENDED)
 
 
 def list_records(records: Mapping[str, Record]) -> list[dict[str, Any]]:

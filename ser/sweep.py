@@ -23,6 +23,7 @@ from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from ser.config import name_override
 from ser.errors import InputError
 from ser.hparams_search.outcome import print_search
 from ser.hparams_search.settings import check_folder, read_search
@@ -257,13 +258,13 @@ def format_score(value: float | None) -> str:
 def split_overrides(overrides: Sequence[str]) -> dict[str, str]:
     """``["seed=1", "+trainer.x=2"]`` as ``{"seed": "1", "trainer.x": "2"}``."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return {item.key_or_group: str(item.get_value_element_as_str()) for item in parsed}
+    return {name_override(item): str(item.get_value_element_as_str()) for item in parsed}
 
 
 def find_swept(overrides: Sequence[str]) -> list[str]:
     """Names of the overrides that take several values in a sweep."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return [item.key_or_group for item in parsed if item.is_sweep_override() and not is_single(item)]
+    return [name_override(item) for item in parsed if item.is_sweep_override() and not is_single(item)]
 
 
 def is_single(override: Override) -> bool:
@@ -276,16 +277,18 @@ def defer_to_jobs(arguments: Sequence[str]) -> list[str]:
     """Let each job, rather than the sweep, compose what lies inside a swept group.
 
     In ``head=svm,ridge head.tune=false`` the second override means the swept heads; Hydra would first try it on the
-    default head, which has no such key. A sweep over one value says the same and waits for the job.
+    default head, which has no such key. A sweep over one value says the same and waits for the job. A group may lie
+    elsewhere: ``pooling@backbone.pooling.audio=gru,lstm``.
     """
     parser = OverridesParser.create()
     overrides = {item: parser.parse_override(item) for item in arguments if "=" in item and not item.startswith("-")}
-    groups = {override.key_or_group for override in overrides.values() if override.is_sweep_override()}
+    swept = [override for override in overrides.values() if override.is_sweep_override()]
+    places = tuple(f"{override.package or override.key_or_group}." for override in swept)
     deferred = []
     for item in arguments:
         override = overrides.get(item)
         name, _, value = item.partition("=")
-        inside = override is not None and override.key_or_group.partition(".")[0] in groups - {override.key_or_group}
+        inside = override is not None and override.key_or_group.startswith(places)
         plain = override is not None and not override.is_sweep_override() and not override.is_delete()
         deferred.append(f"{name}=choice({value})" if inside and plain and value else item)
     return deferred

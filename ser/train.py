@@ -21,20 +21,16 @@ from filelock import FileLock, Timeout
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ser.audio.cache import AudioCache
-from ser.audio.prepare import Preparation
+from ser.chosen import Choices
 from ser.corpus import Corpus, read_corpora
-from ser.dataset.target import list_dimensions
 from ser.errors import InputError
 from ser.extend import bring_checkpoints, check_same, read_config
 from ser.fold import Recipe, run_fold
-from ser.gather import describe_backbone, describe_texts, gather_clips, gather_copies, make_augmentation
+from ser.gather import describe_backbone, describe_texts, gather_clips, gather_copies
 from ser.head.data import Head
-from ser.head.reading import Reading
-from ser.head.trunk import Trunk
 from ser.judge import choose_judge
 from ser.language.heard import LANGUAGE
-from ser.language.start import Language, choose_weights
+from ser.language.start import choose_weights
 from ser.predictions import complete_predictions
 from ser.results import copy_results, finish_folder, list_notes, read_json, start_folder, write_json, write_results
 from ser.split.across import split_across
@@ -43,13 +39,11 @@ from ser.split.fold import Split, check_leaks, describe_balance, tabulate_split
 from ser.split.training import repeat_rare, take_fraction
 from ser.tracking.environment import describe_environment
 from ser.tracking.key import flatten, hash_run, select_effective
-from ser.tracking.tracker import TrackedRun, Tracker
+from ser.tracking.tracker import TrackedRun
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from ser.augmentation.base import Augmentation
-    from ser.training.fit import Training
 
 log = logging.getLogger(__name__)
 
@@ -62,53 +56,6 @@ class Outcome:
     run_id: str
     key: str
     metrics: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The objects that a configuration names."""
-
-    trunk: Trunk
-    language: Language
-    head: Head
-    training: Training | None
-    augmentation: Augmentation | None
-    preparation: Preparation
-    tracker: Tracker
-
-    @classmethod
-    def build(cls, config: DictConfig) -> Choices:
-        """Instantiate and check what needs no data; raises InputError where choices do not go together."""
-        if config.class_weight not in ("none", "balanced"):
-            raise InputError(f"class_weight={config.class_weight}", expected="none or balanced")
-        trunk = build_trunk(config)
-        head = instantiate(config.head, class_weight=config.class_weight)
-        head.check(trunk)
-        dimensions = list_dimensions(config.dataset.target)
-        head.check_target(dimensions)
-        training = build_training(config) if head.uses_trainer else None
-        if training is not None:
-            training.check_target(dimensions)
-        tracker = instantiate(config.tracking)
-        tracker.connect()
-        cache = AudioCache(Path(config.paths.cache) / "audio")
-        preparation = replace(instantiate(config.audio), cache=cache)
-        language = instantiate(config.language)
-        choices = cls(trunk, language, head, training, make_augmentation(config), preparation, tracker)
-        choices.check_text()
-        return choices
-
-    def check_text(self) -> None:
-        """Raise InputError where transcripts are read, and something is done to sound that is not heard."""
-        if not self.trunk.reads_text:
-            return
-        name = type(self.trunk.backbone).__name__
-        if self.augmentation is not None:
-            raise InputError(f"augmentation: {name} reads transcripts, sound is not heard", remedy="augmentation=none")
-        if self.trunk.trains and self.training is not None and self.training.mixup:
-            raise InputError(
-                f"trainer.mixup: {name} is trained on tokens, which cannot be added up", remedy="trainer.mixup=0"
-            )
 
 
 def train(config: DictConfig, folder: Path | str, labels: Mapping[str, str] | None = None, parent: str = "") -> Outcome:
@@ -182,6 +129,10 @@ def train_and_score(
             scores = evaluate(config, choices, corpus, split, run, key, folder)
             finish_folder(folder, key, run.run_id)
             run.log_folder(folder)
+            if choices.tracker.logs_model(parent):
+                from ser.deployment.logged import log_model  # which opens finished runs, that is, imports this module
+
+                log_model(run, folder)
         except Exception:
             run.end("failed")
             raise
@@ -265,28 +216,6 @@ def complete_evaluations(
         for name in names
     }
     return {name: complete_predictions(parts, run_id, key, name) for name, parts in sets.items()}
-
-
-def build_trunk(config: DictConfig) -> Trunk:
-    """What lies under the head, as config groups ``backbone``, ``finetune`` and ``pooling`` say."""
-    backbone = instantiate(config.backbone)
-    pooling = instantiate(config.pooling)
-    by_part = bool(pooling.get("by_part", False))  # only recurrent poolings have that key
-    reading = Reading(getattr(backbone, "layer", -1), tuple(pooling.statistics), pooling.network, pooling.mix, by_part)
-    trunk = Trunk(backbone, instantiate(config.finetune), reading)
-    trunk.check()
-    return trunk
-
-
-def build_training(config: DictConfig) -> Training:
-    """Trainer settings with the optimizer, scheduler and loss they use."""
-    return instantiate(
-        config.trainer,
-        optimizer=instantiate(config.optimizer),
-        scheduler=instantiate(config.scheduler) or None,
-        loss=instantiate(config.loss),
-        seed=config.seed,
-    )
 
 
 def check_columns(corpus: Corpus, columns: Sequence[str]) -> None:

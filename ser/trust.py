@@ -1,4 +1,8 @@
-"""What a configuration that was read from a run may create: classes of this package and of the libraries it is for."""
+"""What a configuration that was read from a run may create.
+
+Classes of this package and of the libraries it is for, and whatever the user's own ``conf/`` names, which a command
+given in that folder would create anyhow.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ser.errors import InputError
+from ser.paths import find_own
 
 #: Packages whose classes a ``_target_`` may name. Their classes only: functions of torch and modules that they import
 #: can load code from anywhere.
@@ -23,14 +28,15 @@ def check_targets(settings: Any, source: str) -> None:
         source: where they are from, for the message.
 
     Raises:
-        InputError: a name that is no class of :data:`TRUSTED`.
+        InputError: a name that is neither a class of :data:`TRUSTED` nor in ``conf/`` where the command is given.
     """
+    own = list_own()
     for target in list_targets(settings):
-        if not is_trusted(target):
+        if target not in own and not is_trusted(target):
             raise InputError(
                 f"{source}: it would run {target}",
-                expected="classes of " + ", ".join(TRUSTED),
-                remedy="give that command itself, rather than run=…, if you trust it",
+                expected="classes of " + ", ".join(TRUSTED) + ", or what the YAML files in conf/ where you are name",
+                remedy="if you trust it, give the command in the folder whose conf/ names it",
             )
 
 
@@ -45,6 +51,13 @@ def is_trusted(target: str) -> bool:
         return False
     # What a module imports from elsewhere can be reached through it; it says itself where it is from.
     return isinstance(found, type) and _lies_in(found.__module__)
+
+
+def list_own() -> set[str]:
+    """All names of objects in the user's own configuration."""
+    own = find_own()
+    files = [] if own is None else own.rglob("*.yaml")
+    return {name for path in files for name in list_targets(OmegaConf.load(path))}
 
 
 def list_targets(settings: Any) -> Iterator[str]:

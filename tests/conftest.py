@@ -10,6 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+# Logging the final model costs a run a tenth of a second and some writes to the database, half a second on a busy
+# machine: too much for the hundreds of runs here, few of which look at it. Those that do ask for it.
+os.environ.setdefault("SER_LOG_MODEL", "false")
+
 
 def find_corpus(name):
     """Folder of a real corpus, or the reason why there is none."""

@@ -46,7 +46,7 @@ def test_an_unknown_command_gets_a_suggestion(capsys):
     assert code == 2 and "did you mean" not in err and "expected: train" in err
 
 
-@pytest.mark.parametrize("command", ["list", "ui", "doctor"])
+@pytest.mark.parametrize("command", ["list", "ui", "doctor", "show", "completion"])
 def test_every_small_command_has_help(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0 and out.startswith(f"usage: ser {command}")
@@ -90,7 +90,18 @@ def test_mistakes_in_a_command_exit_with_two_and_a_remedy(capsys, elsewhere, ove
     assert ("remedy" in err or "expected" in err) and len(err.splitlines()) < 40
 
 
-@pytest.mark.parametrize("arguments", [["train"], ["list"], ["--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train"],
+        ["list"],
+        ["--help"],
+        ["train", "--help"],
+        ["show", "head=mlp"],
+        ["completion", "ask", "ser train head=mlp head."],
+    ],
+    ids=" ".join,
+)
 def test_light_commands_import_nothing_heavy(arguments, tmp_path):
     script = (
         "import json, sys\n"

@@ -1,6 +1,8 @@
 import pytest
 from hydra.errors import HydraException
 
+from ser.annotated import flatten, read_choice, read_document
+from ser.choices import describe, list_groups
 from ser.config import compose
 from ser.errors import InputError, LeakError
 from ser.paths import find_shipped
@@ -65,8 +67,29 @@ def test_roots_come_from_the_environment(monkeypatch):
 
 def test_every_choice_says_in_its_first_line_what_it_is():
     for path in find_shipped("conf").rglob("*.yaml"):
-        first = path.read_text().partition("\n")[0]
-        assert len(first.removeprefix("# ")) >= 5 and first.startswith("# "), path
+        assert len(describe(path)) >= 5, path
+
+
+def test_every_group_says_what_it_is_for():
+    assert [name for name, group in list_groups(nested=True).items() if len(group.purpose) < 10] == []
+
+
+def test_every_key_has_a_comment_or_is_in_a_mapping_that_has_one():
+    """Those of a class in another library, which has documented them, may do without."""
+    bare = []
+    for path in find_shipped("conf").rglob("*.yaml"):
+        folders = path.relative_to(find_shipped("conf")).parts[:-1]
+        if folders[:1] == ("hydra",):
+            continue
+        document = read_choice("/".join(folders), path.stem) if folders else read_document(path)
+        said = {name: bool(setting.text) for name, setting in flatten(document.settings)}
+        for name, setting in flatten(document.settings):
+            parts = name.split(".")
+            above = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+            plain = not setting.inside and not parts[-1].startswith("_") and parts[0] != "hydra"
+            if plain and not any(said[each] for each in above):
+                bare.append(f"{path}: {name}")
+    assert bare == []
 
 
 def test_an_error_says_problem_expectation_and_remedy():

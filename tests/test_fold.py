@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -7,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from ser.backbone.noise import Noise
-from ser.fold import Recipe, append_history, read_history, run_fold
+from ser.fold import Recipe, append_history, read_history, run_fold, shuffle_labels
 from ser.head.data import Part
 from ser.head.estimators import EstimatorHead
 from ser.head.trunk import Trunk
@@ -132,3 +133,15 @@ def test_history_of_a_resumed_fold_counts_the_second_time(tmp_path):
     losses = history[history["metric"] == "train/loss"]
     assert losses["epoch"].tolist() == [0, 1, 2, 3] and losses["value"].tolist() == [1.0, 2.5, 3.5, 4.5]
     assert set(history["fold"]) == {"03"} and len(history) == 8
+
+
+def test_shuffled_labels_go_together_and_say_nothing_of_the_clips(build_part):
+    part = build_part(speakers=6, takes=20)
+    votes = (part.frame["emotion"] == "anger").astype(float)
+    part = replace(part, frame=part.frame.assign(rated_anger=votes))
+    shuffled = shuffle_labels(part, 1).frame
+    assert sorted(shuffled["emotion"]) == sorted(part.frame["emotion"])
+    assert ((shuffled["emotion"] == "anger") == (shuffled["rated_anger"] == 1)).all()
+    assert (shuffled["emotion"] == part.frame["emotion"]).mean() == pytest.approx(1 / 3, abs=0.1)
+    assert shuffled["clip"].tolist() == part.frame["clip"].tolist()
+    assert shuffle_labels(part, 1).frame.equals(shuffled) and not shuffle_labels(part, 2).frame.equals(shuffled)

@@ -2,7 +2,9 @@
 
 import json
 
-from ser.sweep import print_table
+import pytest
+
+from ser.sweep import defer_to_jobs, print_table
 
 UAR = {"test/uar": 0.51234, "test/uar_ci_low": 0.4, "test/uar_ci_high": 0.6, "test/wa": 0.55}
 CCC = {"test/ccc": 0.3, "test/ccc_ci_low": -0.1, "test/ccc_ci_high": 0.45, "test/pcc": 0.35, "test/mae": 1.2}
@@ -45,3 +47,17 @@ def test_a_sweep_of_both_has_columns_for_both(tmp_path, capsys):
 
 def test_nothing_finished(tmp_path, capsys):
     assert show(tmp_path, capsys, {})[0][:2] == ["head", "UAR"]
+
+
+@pytest.mark.parametrize(
+    ("command", "deferred"),
+    [
+        (["head=svm,ridge", "head.tune=false"], "head.tune=choice(false)"),
+        (["pooling@backbone.pooling.a=gru,lstm", "backbone.pooling.a.mix=x"], "backbone.pooling.a.mix=choice(x)"),
+        (["head=svm", "head.tune=false"], "head.tune=false"),
+        (["pooling=gru,lstm", "backbone.pooling.a.mix=x"], "backbone.pooling.a.mix=x"),
+        (["seed=1,2", "seeds.x=1"], "seeds.x=1"),
+    ],
+)  # fmt: skip
+def test_what_lies_inside_a_swept_group_waits_for_the_jobs_wherever_the_group_lies(command, deferred):
+    assert defer_to_jobs(command) == [command[0], deferred]

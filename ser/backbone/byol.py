@@ -31,7 +31,8 @@ class BYOL:
     """An encoder of log-mel spectrograms and its weights.
 
     Args:
-        source: the file of a state dict, or the folder with that one ``*.pth`` file; ``None`` for random weights.
+        source: the file of a state dict (of torch, or safetensors), or the folder with that one ``*.pth`` file;
+            ``None`` for random weights.
         mean: mean of the log-mel spectrogram, subtracted from all clips.
         std: standard deviation, by which all clips are divided.
         window: length of the spectrogram's window in samples.
@@ -102,6 +103,16 @@ class BYOL:
             "rate": self.rate,
             **({"weights": hash_files([path])} if path else {"seed": self.seed}),
         }
+
+    def bring(self, folder: Path) -> dict[str, Path]:
+        """Write the weights into a folder; see :mod:`ser.deployment.weights`."""
+        if self.find_weights() is None:
+            return {}
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.build().encoder.state_dict(), folder / "model.safetensors")
+        return {"source": folder / "model.safetensors"}
 
     def build(self) -> BYOLNetwork:
         """The network with its weights.

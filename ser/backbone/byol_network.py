@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ser.backbone.base import Tokens
 from ser.backbone.checkpoint import check, make_random
-from ser.backbone.masked import MaskedBatchNorm2d, make_mask
+from ser.backbone.masked import MaskedBatchNorm2d, find_longest, make_mask
 from ser.backbone.mel_cnn import mask_time
 from ser.backbone.spectrogram import SpectrogramGrid, find_centres
 from ser.backbone.weights import hash_parameters
@@ -227,7 +229,8 @@ class BYOLNetwork(nn.Module):
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
         """Waveforms [B, T] and lengths [B] in samples to [[B, F, D]] and lengths [B] in frames."""
         waveforms, lengths = self.prepare(waveforms, lengths)
-        if self.training or waveforms.device.type != "cpu":  # batch normalisation in training needs the whole batch
+        # Batch normalisation in training needs the whole batch; an export must not depend on its size.
+        if self.training or waveforms.device.type != "cpu" or torch.compiler.is_exporting():
             return self.listen(*self.mel(waveforms, lengths))
         clips = max(1, AT_ONCE // waveforms.shape[1])
         groups = zip(waveforms.split(clips), lengths.split(clips), strict=True)
@@ -239,7 +242,8 @@ class BYOLNetwork(nn.Module):
         """Clips with zeros beyond their ends, and long enough for one frame."""
         own = waveforms * make_mask(lengths, waveforms.shape[1])
         lengths = lengths.clamp(min=self.shortest)
-        return functional.pad(own, (0, int(lengths.max()) - own.shape[1])), lengths  # cuts needless padding off, too
+        longest = find_longest(lengths, max(own.shape[1], self.shortest))
+        return functional.pad(own, (0, longest - own.shape[1])), lengths  # cuts needless padding off, too
 
     def look(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Waveforms [B, T] and lengths [B] in samples to spectrograms [B, M, F] and lengths [B] in frames."""
@@ -282,8 +286,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
         InputError: a file that holds none.
     """
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         remedy = "download it again; is it a Git LFS pointer?"
         raise InputError(f"{path}: no weights can be read from it ({reason})", remedy=remedy) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -95,6 +96,11 @@ class GloVe:
         """Words without a vector, and all words."""
         words, numbers = split_words(text), self.vectors.numbers
         return sum(not divide(word, numbers) for word in words), len(words)
+
+    def bring(self, folder: Path) -> dict[str, Path]:
+        """Copy the vectors into a folder; see :mod:`ser.deployment.weights`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return {"source": Path(shutil.copy2(self.path, folder))}
 
     def build(self) -> WordNetwork:
         """The vectors as a network."""

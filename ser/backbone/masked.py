@@ -11,6 +11,19 @@ def make_mask(lengths: Tensor, size: int) -> Tensor:
     return torch.arange(size, device=lengths.device)[None, :] < lengths[:, None]
 
 
+def find_longest(lengths: Tensor, size: int) -> int:
+    """The longest of lengths [B]; of clips without padding that is their size, which is all that an export may ask.
+
+    What tensors hold cannot steer an exported network (``torch.export``), their sizes can.
+    """
+    return size if torch.compiler.is_exporting() else int(lengths.max())
+
+
+def is_full(mask: Tensor) -> bool:
+    """Whether a mask leaves out nothing, as in an export, which is for clips without padding."""
+    return torch.compiler.is_exporting() or bool(mask.all())
+
+
 class MaskedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation of [B, C, H, T] whose statistics leave out padding; padding comes out as zero."""
 

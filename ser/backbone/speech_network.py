@@ -28,7 +28,7 @@ from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
 from ser.backbone.base import Tokens
 from ser.backbone.checkpoint import log_parameters, make_config, make_model
-from ser.backbone.masked import make_mask
+from ser.backbone.masked import find_longest, is_full, make_mask
 
 if TYPE_CHECKING:
     from ser.backbone.speech import Speech
@@ -138,7 +138,7 @@ class SpeechNetwork(nn.Module):
 
     def prepare(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Clips normalised over their own samples, zero beyond, and at least as long as the receptive field."""
-        waves = waveforms[:, : max(1, int(lengths.max()))]
+        waves = waveforms[:, : max(1, find_longest(lengths, waveforms.shape[1]))]
         mask = make_mask(lengths, waves.shape[1])
         if self.normalise:
             count = lengths.clamp(min=1)[:, None]
@@ -165,7 +165,7 @@ class SpeechNetwork(nn.Module):
         x = x * mask[..., None]
         x = x + self.embed_positions(x, mask)
         x = encoder.dropout(x if stable else encoder.layer_norm(x))
-        attended: Any = None if bool(mask.all()) else mask
+        attended: Any = None if is_full(mask) else mask
         hidden = [x]
         if self.model.config.model_type == "wavlm":
             bias = None  # of relative positions; the first layer makes it for all
@@ -224,6 +224,8 @@ class GatedAttention(WavLMAttention):
 
 def apply_apart(layer: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
     """A layer on each clip of [B, C, T] by itself, without its padding; lengths [B]. No slower than on the batch."""
+    if torch.compiler.is_exporting():  # nothing is padded there
+        return layer(x)
     clips = [layer(clip[None, :, :length])[0] for clip, length in zip(x, lengths.tolist(), strict=True)]
     longest = max(clip.shape[-1] for clip in clips)
     return torch.stack([pad(clip, (0, longest - clip.shape[-1])) for clip in clips])

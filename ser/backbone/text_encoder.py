@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -147,6 +148,16 @@ class TextEncoder:
             return sum(word not in self.numbers for word in words), len(words)
         found = self.tokeniser(text, add_special_tokens=False)["input_ids"]
         return found.count(self.tokeniser.unk_token_id), len(found)
+
+    def bring(self, folder: Path) -> dict[str, Path]:
+        """Write weights, settings and tokeniser into a folder; see :mod:`ser.deployment.weights`."""
+        if self.checkpoint is None:
+            return {}
+        from ser.language.folder import save_encoder
+
+        save_encoder(self.build(), {}, folder)
+        self.tokeniser.save_pretrained(folder)
+        return {"source": folder}
 
     def build(self) -> TextNetwork:
         """The network with its weights."""

@@ -28,18 +28,19 @@ class Reader(Protocol):
         """How many words (or tokens) of a transcript it does not know, and how many there are."""
 
 
-def read_texts(frame: pd.DataFrame, missing: str = "error") -> list[str]:
+def read_texts(frame: pd.DataFrame, missing: str = "error", key: str = "backbone") -> list[str]:
     """The transcript of each clip, empty where it is masked.
 
     Args:
         frame: rows of a manifest.
         missing: ``error`` or ``mask``; see :class:`ser.backbone.base.TextBackbone`.
+        key: where the configuration has the backbone.
 
     Raises:
         InputError: clips without a transcript, named, under ``error``; another word.
     """
     if missing not in ("error", "mask"):
-        raise InputError(f"backbone.missing={missing}", expected="error or mask")
+        raise InputError(f"{key}.missing={missing}", expected="error or mask")
     blank = find_blanks(frame["text"])
     if blank.any() and missing == "error":
         clips = ", ".join(frame.loc[blank, "clip"].iloc[:5].astype(str)) + (" …" if blank.sum() > 5 else "")
@@ -47,7 +48,7 @@ def read_texts(frame: pd.DataFrame, missing: str = "error") -> list[str]:
             f"the backbone reads text, and {blank.sum()} of {len(frame)} clips have no transcript: {clips}",
             expected="a transcript of every clip, in the manifest's column text",
             remedy="dataset.texts=<table with columns clip,text>, which `ser data transcribe` writes; or "
-            "backbone.missing=mask, which reads such clips as saying nothing",
+            f"{key}.missing=mask, which reads such clips as saying nothing",
         )
     return frame["text"].astype(object).mask(blank, "").tolist()
 
@@ -123,5 +124,5 @@ def measure_texts(parts: Sequence[tuple[Reader, pd.DataFrame]]) -> tuple[dict[st
         example = worst.most_common(1)[0][0]
         notes.append(f"text: {share:.1%} of the words are unknown to the backbone (text/oov), e.g. in {example!r}")
     if masked:
-        notes.append(f"text: {masked} clips without a transcript are read as saying nothing (backbone.missing=mask)")
+        notes.append(f"text: {masked} clips without a transcript are read as saying nothing (missing=mask)")
     return {"text/oov": share, "text/masked": float(masked)}, notes

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, ClassVar
 
 from omegaconf import OmegaConf
@@ -70,6 +71,16 @@ class Transformer:
         if rate != self.rate:
             raise InputError(f"backbone.rate={self.rate}", expected=f"{rate} Hz, as {self.source} says")
         return config
+
+    def bring(self, folder: Path) -> dict[str, Path]:
+        """Write the encoder's weights and settings into a folder; see :mod:`ser.deployment.weights`."""
+        if self.checkpoint is None:
+            return {}
+        from ser.language.folder import save_encoder
+
+        network = self.build()  # type: ignore[attr-defined]
+        save_encoder(network, self.checkpoint.read_preprocessor(), folder)
+        return {"source": folder}
 
     def identify(self) -> dict[str, object]:
         """Family, versions, weights and parameters; what hidden states a head sees of them does not matter."""

@@ -15,7 +15,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ser.backbone.base import Tokens
 from ser.backbone.checkpoint import log_parameters, make_config, make_model
-from ser.backbone.masked import make_mask
+from ser.backbone.masked import find_longest, is_full, make_mask
 from ser.backbone.spectrogram import SpectrogramGrid, weigh_centres
 from ser.errors import InputError
 
@@ -146,11 +146,13 @@ class WhisperNetwork(nn.Module):
         if self.whole:
             hidden = self.transform(mel, torch.full_like(frames, mel.shape[-1]))
         else:
-            hidden = self.transform(mel[..., : int(frames.max())], frames)
+            longest = find_longest(frames, (windows.shape[1] + self.mel.hop - 1) // self.mel.hop)
+            hidden = self.transform(mel[..., :longest], frames)
         frames = halve(frames)
-        if len(counts) < len(windows):
+        if counts.shape[0] < windows.shape[0]:
             return join(hidden, frames, counts)
-        return [x[:, : int(frames.max())] for x in hidden], frames
+        longest = find_longest(frames, hidden[0].shape[1])
+        return [x[:, :longest] for x in hidden], frames
 
     def look(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Waveforms [B, T] and lengths [B] in samples to spectrograms [B, M, F] and lengths [B] in frames.
@@ -176,10 +178,10 @@ class WhisperNetwork(nn.Module):
     def cut(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Clips to windows [N, T], zero beyond each clip, with sizes [N] in samples; and how many each clip has [B]."""
         counts = (-(-lengths // self.window)).clamp(min=1)
-        most = int(counts.max())
+        most = find_longest(counts, 1)  # an export reads one window
         waves = waveforms * make_mask(lengths, waveforms.shape[1])
         if most == 1:
-            return waves[:, : int(lengths.max())], lengths, counts
+            return waves[:, : find_longest(lengths, waves.shape[1])], lengths, counts
         waves = pad(waves, (0, max(0, most * self.window - waves.shape[1])))[:, : most * self.window]
         there = make_mask(counts, most)
         starts = torch.arange(most, device=lengths.device) * self.window
@@ -208,7 +210,7 @@ class WhisperNetwork(nn.Module):
         x = x + self.encoder.embed_positions.weight[: x.shape[1]]
         x = dropout(x, self.encoder.dropout, self.training)
         mask = make_mask(halve(frames), x.shape[1])
-        attended = create_bidirectional_mask(self.encoder.config, x, None if bool(mask.all()) else mask)
+        attended = create_bidirectional_mask(self.encoder.config, x, None if is_full(mask) else mask)
         hidden = [x]
         for layer in self.encoder.layers:
             x = layer(x, attended)

@@ -6,14 +6,20 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ser.errors import InputError
+
+if TYPE_CHECKING:
+    from ser.published.read import Publication
+    from ser.study import Study
 
 USAGE = """usage: ser study <name or path> [scale=<scale>] [<value>=… …] [out=<folder>]
        ser study list
 
 Runs the steps of experiments/<name>/study.yaml in order, each a ser command; the path of any such file will do.
-What is done is not done again: the same command goes on where an earlier one stopped or was killed.
+What is done is not done again: the same command goes on where an earlier one stopped or was killed. Where the study
+has a published.yaml, a page follows: published numbers against those obtained, and a verdict on each claim.
 
 scale    one of the study's; the first by default
 <value>  another value than that of the scale
@@ -33,16 +39,31 @@ def main(arguments: Sequence[str]) -> int:
     name, scale, out = options.pop("name"), options.pop("scale", None), options.pop("out", None)
     if name == "list":
         return print_studies()
-    study = read_study(find_study(name))
+    path = find_study(name)
+    study = read_study(path)
     scale, values = choose_values(study, scale, options)
+    publication = read_beside(path, study)
     folder = Path(out or Path(os.environ.get("SER_OUTPUTS", "outputs")) / "studies" / study.name / scale)
     records = run_study(study, values, folder)
     sys.stdout.write(f"\nstudy {study.name}, scale {scale}\n{describe_records(records)}\n")
+    if publication is not None:
+        from ser.published.page import PAGE, describe_verdicts, write_page
+
+        verdicts = write_page(study, scale, values, records, publication, folder)
+        sys.stdout.write(f"\n{describe_verdicts(verdicts)}\n\npage: {folder.absolute() / PAGE}\n")
     failed = [record.step for record in records if record.state in (FAILED, LEFT)]
     if failed:
         sys.stderr.write(f"ser study: did not finish: {', '.join(failed)}; the same command repeats only them\n")
     sys.stdout.write(f"{folder.absolute()}\n")
     return int(bool(failed))
+
+
+def read_beside(path: Path, study: Study) -> Publication | None:
+    """What a study is held against: the file ``published.yaml`` beside its own, if there is one."""
+    from ser.published.read import PUBLISHED, read_publication
+
+    file = path.parent / PUBLISHED
+    return read_publication(file, [step.name for step in study.steps], study.scales) if file.is_file() else None
 
 
 def read_options(arguments: Sequence[str]) -> dict[str, str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ser.choices import find_choice, find_group, list_choices
 from ser.dataset.harmonise import CODES, EMOTION_SYNONYMS
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import EMOTIONS
 from ser.errors import InputError
-from ser.paths import find_shipped
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ class Entry:
 
 def list_corpora() -> list[Entry]:
     """All corpora, by name; YAML files whose names begin with an underscore are fragments."""
-    files = sorted(path for path in (find_shipped("conf") / "dataset").glob("*.yaml") if not path.stem.startswith("_"))
-    return [read_entry(path) for path in files]
+    return [read_entry(find_choice("dataset", name)) for name in list_choices(find_group("dataset"))]
 
 
 def read_entry(path: Path) -> Entry:

@@ -21,6 +21,7 @@ from ser.dataset.target import merge_emotions
 from ser.errors import InputError
 from ser.launch import explain_mistake
 from ser.paths import find_shipped
+from ser.suggest import suggest
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def read_options(overrides: Sequence[str]) -> Options:
             raise InputError("data.train, data.test: one corpus at a time", remedy="pass dataset=<name>")
         outputs, name = str(config.paths.outputs), str(config.dataset.name)
     except (HydraException, OmegaConfBaseException) as error:
-        raise explain_mistake(error) from error
+        raise suggest(error, "train", renamed) or explain_mistake(error) from error
     assert isinstance(own, DictConfig)
     folder = f"{name}-{datetime.now().strftime('%Y-%m-%d_%H-%M-%S-%f')}"
     return Options(config, own, Path(own.out or Path(outputs) / "data" / folder))

@@ -53,6 +53,9 @@ CODES: dict[str, dict[str, str | None]] = {
     "planted_a4": {
         "ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness",
     },
+    "planted_c": {  # NEU and what the cue expresses; four of them where word and voice tell half of it each
+        "ANG": "anger", "CAL": "calm", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness",
+    },
     "ravdess": {
         "01": "neutral", "02": "calm", "03": "happiness", "04": "sadness", "05": "anger", "06": "fear",
         "07": "disgust", "08": "surprise",

@@ -14,8 +14,9 @@ def replace_texts(manifest: Manifest, path: str | Path | None) -> Manifest:
 
     Args:
         manifest: of one corpus.
-        path: CSV, TSV or Parquet with columns ``clip`` and ``text``; where it has ``dataset`` as well, rows of other
-            corpora are skipped. ``None`` changes nothing.
+        path: CSV, TSV or Parquet with columns ``clip`` and ``text``, and perhaps ``words`` (when each word happens, see
+            :mod:`ser.explainer.marks`); where it has ``dataset`` as well, rows of other corpora are skipped. ``None``
+            changes nothing.
 
     Raises:
         InputError: no such table or columns, a clip named twice, clips that the corpus does not have.
@@ -45,4 +46,6 @@ def replace_texts(manifest: Manifest, path: str | Path | None) -> Manifest:
     texts = texts.where(manifest.frame["clip"].isin(table["clip"]), manifest.frame["text"])
     note = f"{manifest.name}: transcripts of {len(table)} of {len(manifest)} clips are those of {Path(path).name}"
     frame = manifest.frame.assign(text=texts.astype(object).mask(find_blanks(texts), None))
+    if "words" in table:
+        frame["words"] = frame["clip"].map(table.set_index("clip")["words"].astype(object))
     return Manifest(manifest.name, frame, (*manifest.notes, note))

@@ -13,6 +13,7 @@ from torch import Tensor
 from ser.explainer.attribution import Attribution, Cost
 from ser.explainer.base import Explainer, Grid, Relevance, margin
 from ser.explainer.clip import Clip
+from ser.explainer.marks import run_explainer
 from ser.explainer.subject import Subject
 from ser.progress import show_progress
 
@@ -47,7 +48,7 @@ def explain_batch(
     inputs = torch.cat([clip.inputs for clip in clips])
     classes = torch.cat([clip.classes for clip in clips])
     began = time.perf_counter()
-    relevance = explainer.explain(subject, inputs, classes)
+    relevance = run_explainer(subject, explainer, inputs, classes, clips)
     seconds = time.perf_counter() - began
     scores = margin(subject.score(inputs), classes).cpu()
     grid = relevance.grid or subject.find_grid(inputs)
@@ -89,7 +90,8 @@ def make_attribution(
         score=score,
         baseline=baseline,
         delta=delta,
-        reasons=(*relevance.reasons[place], *check_map(plain, delta, gate)),
+        # An explainer that says why says it better; the same would only be repeated.
+        reasons=tuple(relevance.reasons[place]) or tuple(check_map(plain, delta, gate)),
         cost=cost,
         extras={name: array[place].detach().cpu().numpy() for name, array in relevance.extras.items()},
     )

@@ -56,8 +56,7 @@ def explain_dimensions(
             remedy="explain a run with finetune=frozen, or choose an explainer over time",
         )
     frame = finished.corpus.manifest.frame.reset_index(drop=True)
-    features = gather_clips(finished.config, finished.choices, finished.corpus, frame).features
-    assert features is not None
+    features = gather_clips(finished.config, finished.choices, finished.corpus, frame).matrix
     held = pd.concat([table for table in (finished.tested, finished.validated) if len(table)])
     held_out = frame["clip"].isin(held.loc[held["fold"] == fold, "clip"]).to_numpy()
     places = frame.reset_index().set_index("clip")["index"].loc[rows["clip"]].to_numpy()

@@ -109,25 +109,30 @@ class FittedBackbone:
     Args:
         finished: the run.
         fold: the fold by name.
+        step: file of the weights of a step that was kept, in the fold's folder; "" for the model that was tested.
     """
 
     frames = True
     pretrained = True
 
-    def __init__(self, finished: FinishedRun, fold: str) -> None:
+    def __init__(self, finished: FinishedRun, fold: str, step: str = "") -> None:
         self.finished = finished
         self.fold = fold
+        self.step = step
         self.rate = int(finished.trunk.backbone.rate)
         self.layer: Layer = -1
 
     def identify(self) -> dict[str, object]:
         """The run and the fold, on top of what the network started as."""
         own: dict[str, object] = {"run": self.finished.origin.key, "fold": self.fold}
-        return {**self.finished.trunk.backbone.identify(), **own}
+        return {**self.finished.trunk.backbone.identify(), **own, **({"step": self.step} if self.step else {})}
 
     def build(self) -> Any:
-        """The network as it was trained."""
-        return self.finished.load_model(self.fold).network.backbone
+        """The network as it was trained, or as it was at the step."""
+        if not self.step:
+            return self.finished.load_model(self.fold).network.backbone
+        head: Any = self.finished.choices.head  # a network, since it was trained with its backbone
+        return head.load(self.finished.folds[self.fold], self.finished.trunk, self.step).network.backbone
 
 
 def choose_fold(finished: FinishedRun, fold: str | None) -> str | None:

@@ -15,7 +15,9 @@ from ser.explainer.attribution import Attribution
 from ser.explainer.base import Chooser, Explainer
 from ser.explainer.clip import Clip
 from ser.explainer.evaluation import Evaluation
+from ser.explainer.evaluation.metrics import RANDOM
 from ser.explainer.evaluation.reference import COLUMNS, Reference
+from ser.explainer.null import Random
 from ser.explainer.subject import Subject
 
 
@@ -66,6 +68,7 @@ class Examination:
         scores: a row a clip and metric; empty without an evaluation.
         reference: the same of null explainers and the oracle.
         truth: what planted cues cause in the model; empty for real speech.
+        nulls: maps of noise of planted clips, for what can be said of cues without knowing anything.
     """
 
     clips: Sequence[Clip]
@@ -74,6 +77,7 @@ class Examination:
     scores: pd.DataFrame
     reference: pd.DataFrame
     truth: pd.DataFrame = field(default_factory=pd.DataFrame)
+    nulls: Sequence[Attribution] = ()
 
 
 def examine(
@@ -101,6 +105,11 @@ def examine(
     known = fetch_reference(subject, clips, evaluation, reference)
     scores = evaluation.score(subject, clips, attributions, method.explain, known, label_run)
     return Examination(clips, subject.rate, attributions, scores, known.scores)
+
+
+def explain_by_chance(subject: Subject, clips: Sequence[Clip], max_batch: int) -> list[Attribution]:
+    """Maps of noise."""
+    return explain_clips(subject, Random(), clips, RANDOM, float("inf"), max_batch)
 
 
 def fetch_reference(subject: Subject, clips: Sequence[Clip], evaluation: Evaluation, path: Path) -> Reference:

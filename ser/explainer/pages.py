@@ -20,10 +20,11 @@ from ser.explainer.attribution import Attribution, load_attributions
 from ser.explainer.cues import CUES, NOTES, SENTENCES
 from ser.explainer.evaluation.figures import FAITHFULNESS
 from ser.explainer.evaluation.metrics import HEADLINES
+from ser.explainer.summary import PLANTED_TABLE
 from ser.explainer.viewer import CueLine, ViewerClip, write_viewer
 from ser.results import read_json
 
-RECORDS, MAPS, CLIPS = "explanation.json", "attributions.npz", "clips.parquet"
+RECORDS, MAPS, CLIPS, METRICS = "explanation.json", "attributions.npz", "clips.parquet", "metrics.json"
 PAGE = "explanation.html"
 #: Share of the positive relevance that the regions shown hold.
 QUANTILE = 0.5
@@ -88,7 +89,19 @@ def write_page(path: Path, title: str, folders: Sequence[Path], scores: pd.DataF
     notes = [f"cues are those of the places that {leading.method} points at"] if len(leading.cues) else []
     texts = leading.sentences
     notes += texts.loc[texts["scope"] == "emotion", "text"].tolist() if len(texts) else []
-    return write_viewer(path, title, shown, [*notes, *leading.notes])
+    table = path.with_name(PLANTED_TABLE)
+    planted = pd.read_csv(table) if table.is_file() else pd.DataFrame()
+    gate = tell_gate(read_json(folders[0] / METRICS)) if len(planted) else []
+    return write_viewer(path, title, shown, [*notes, *gate, *leading.notes], planted)
+
+
+def tell_gate(metrics: Mapping[str, Any]) -> list[str]:
+    """Whether the model may be held against the planted truth of its data, in words."""
+    if "gate/accuracy" not in metrics:
+        return []
+    passed = "passed" if metrics["gate/passed"] else "failed, so where relevance should lie is not known for this model"
+    numbers = f"accuracy {metrics['gate/accuracy']:.2f}, the ideal observer's {metrics['gate/ideal']:.2f}"
+    return [f"Gate of the planted truth: {numbers}: {passed}."]
 
 
 def sort_by_faithfulness(explained: Sequence[Explained], scores: pd.DataFrame) -> list[Explained]:
@@ -158,8 +171,8 @@ def find_sentence(leading: Explained, clip: str) -> str:
 
 
 def list_cues(leading: Explained, clip: str, emotion: str) -> Iterator[CueLine]:
-    """Contrasts of a clip with its speaker's neutral, the largest first."""
-    if not len(leading.cues):
+    """Contrasts of a clip with its speaker's neutral, the largest first; none of linkers that do not compare so."""
+    if not {"quantile", "neutral"} <= set(leading.cues.columns):
         return
     rows = leading.cues[(leading.cues["clip"] == clip) & (leading.cues["quantile"] == QUANTILE)]
     rows = rows.dropna(subset=["neutral"])

@@ -11,16 +11,32 @@ import pandas as pd
 
 from ser.explainer.evaluation import compare, summarise, tabulate_explainers
 from ser.explainer.evaluation.metrics import BEST, HEADLINES, NULLS
+from ser.explainer.evaluation.summary import tabulate_planted
 
 #: What is told of a mean: suffix of the metric and column of the table.
 ENDS = (("", "mean"), ("_ci_low", "ci_low"), ("_ci_high", "ci_high"), ("_skill", "skill"))
 TABLE, LONG, COMPARISONS, FIGURES = "evaluation.csv", "summary.csv", "comparisons.csv", "figures"
+PLANTED_TABLE = "planted.csv"
 #: Columns of the table on a screen.
-SHOWN = ("insertion_deletion", "sensitivity_n", "robustness", "random_weights", "random_class", "loc_auroc", "decoy")
+SHOWN = (
+    "insertion_deletion",
+    "sensitivity_n",
+    "robustness",
+    "random_weights",
+    "random_class",
+    "random_labels",
+    "loc_auroc",
+    "decoy",
+    "causal_rho",
+    "cue_rank",
+    "cue_sign",
+    "shortcut_hit",
+    "reliance",
+)
 
 
 def write_summary(
-    folder: Path, scores: pd.DataFrame, draws: int = 2000, whole: Mapping[str, Mapping[str, float]] | None = None
+    folder: Path, scores: pd.DataFrame, draws: int = 2000, whole: Mapping[str, Mapping[str, Any]] | None = None
 ) -> pd.DataFrame:
     """Write the table, the comparisons and the figures of scores into a folder; returns the table.
 
@@ -29,23 +45,32 @@ def write_summary(
         scores: of explainers, nulls and the oracle, a row a clip, method and metric; of several models of the same
             clips their mean counts.
         draws: resamples of speakers.
-        whole: further scores that a method has for all clips together, without intervals.
+        whole: further scores that a method has for all clips together: a number, or a list of a number and the ends of
+            its interval.
     """
     from ser.explainer.evaluation.figures import write_figures  # matplotlib, when it is needed
 
     folder.mkdir(parents=True, exist_ok=True)
     table = summarise(scores, draws=draws)
     further = [
-        {"method": method, "metric": metric, "subset": "all", "mean": value}
+        {"method": method, "metric": metric, "subset": "all", **name_estimate(value)}
         for method, own in (whole or {}).items()
         for metric, value in own.items()
     ]
     table = pd.concat([table, pd.DataFrame(further)], ignore_index=True) if further else table
     table.to_csv(folder / LONG, index=False)
     tabulate_explainers(table).to_csv(folder / TABLE)
+    planted = tabulate_planted(table)
+    if len(planted):
+        planted.to_csv(folder / PLANTED_TABLE, index=False)
     compare(scores).to_csv(folder / COMPARISONS, index=False)
     write_figures(folder / FIGURES, table)
     return table
+
+
+def name_estimate(value: Any) -> dict[str, float]:
+    """A number, or one with its interval, as columns of the table."""
+    return dict(zip(("mean", "ci_low", "ci_high"), value if isinstance(value, list) else [value], strict=False))
 
 
 def read_metrics(table: pd.DataFrame, method: str) -> dict[str, float]:

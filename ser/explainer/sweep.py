@@ -40,7 +40,9 @@ class ExplanationSweep(SweepCallback):
             print_summary(write_summary(folder / EVALUATION / "all", whole), f"all {len(known)} runs")
         if config.report:
             for run, folders in groups.items():
-                page = write_page(folder / EVALUATION / run / PAGE, f"run {run}", folders, scores[run])
+                target = folder / EVALUATION / run
+                target.mkdir(parents=True, exist_ok=True)  # without scores nothing was written there yet
+                page = write_page(target / PAGE, f"run {run}", folders, scores[run])
                 sys.stdout.write(f"page: {page}\n" if page else "")
 
 

@@ -1,4 +1,4 @@
-"""What planted cues cause in a model, and how explanations stand beside that.
+"""What planted cues cause in a model, and whether relevance goes with it.
 
 A generated clip can be spoken again without one of its cues, all else alike. How far the margin falls is what the cue
 causes; over all sets of the lens's cues that is each cue's exact Shapley value in the model.
@@ -13,32 +13,19 @@ import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
-from scipy import stats
 
 from ser.audio.prepare import Preparation
 from ser.dataset.planted.lens import LENS_CUES
 from ser.dataset.planted.tract import RATE
-from ser.dataset.planted.truth import check_gate, list_players, measure_effects, measure_shapley
+from ser.dataset.planted.truth import check_gate, list_players, measure_effects, measure_shapley, recompose
 from ser.explainer.base import margin
 from ser.explainer.clip import Clip
-from ser.explainer.evaluation.planted import correlate_effects, score_cues
+from ser.explainer.evaluation.metrics import BEST
+from ser.explainer.evaluation.planted import bootstrap, correlate_effects
 from ser.explainer.subject import Subject
 
-#: The measure of the cue linker that stands for each planted cue.
-MEASURES = {
-    "f0_level": "f0_level",
-    "f0_range": "f0_range",
-    "loudness": "loudness",
-    "loud_var": "loud_var",
-    "rate": "rate",
-    "pause": "pause_share",
-    "jitter": "jitter",
-    "shimmer": "shimmer",
-    "tilt": "hammarberg",
-    "breath": "hnr",
-    "f1": "f1",
-    "f1_bw": "f1_bandwidth",
-}
+#: Relative change of a model's input under which it cannot tell a clip from one without a cue.
+UNHEARD = 1e-3
 COLUMNS = ("clip", "player", "kind", "value")
 
 
@@ -58,13 +45,15 @@ def fetch_truth(subject: Subject, clips: Sequence[Clip], preparation: Preparatio
 def measure_truth(subject: Subject, clips: Sequence[Clip], preparation: Preparation) -> pd.DataFrame:
     """Effect of the planted cue and of its decoy, or Shapley values of the lens's cues, on the explained margins.
 
+    Also how much of the model's input each of them changes at all.
+
     Args:
         subject: the model.
         clips: of one planted corpus.
         preparation: how the model's clips are prepared.
 
     Returns:
-        :data:`COLUMNS`; ``kind`` is ``effect`` or ``shapley``.
+        :data:`COLUMNS`; ``kind`` is ``effect`` or ``shapley``, and ``change`` (:func:`measure_change`).
     """
     rows = pd.DataFrame([clip.row for clip in clips])
     players = list_players(rows)
@@ -77,7 +66,28 @@ def measure_truth(subject: Subject, clips: Sequence[Clip], preparation: Preparat
         for place, (clip, own) in enumerate(zip(clips, classes, strict=True))
         for number, player in enumerate(players)
     ]
+    table += [
+        (clip.clip, player, "change", measure_change(subject, preparation, clip, player))
+        for clip in clips
+        for player in players
+    ]
     return pd.DataFrame(table, columns=list(COLUMNS))
+
+
+def measure_change(subject: Subject, preparation: Preparation, clip: Clip, player: str) -> float:
+    """How far the model's input moves, relative to its own spread, when a clip is made without a player.
+
+    The clip is made as its corpus makes clips: where the noise follows the voice there, it does here. NaN where the
+    clip does not have the player, 1 where its length changes.
+    """
+    waves = [recompose(clip.row, without) for without in ((), (player,))]
+    if np.array_equal(waves[0], waves[1]):
+        return float("nan")
+    heard = [preparation.process(wave[:, None], RATE, subject.rate).waveform for wave in waves]
+    before, after = (subject.encode(torch.from_numpy(wave)[None]) for wave in heard)
+    if before.shape != after.shape:
+        return 1.0
+    return float((after - before).norm() / (before - before.mean()).norm().clamp(min=1e-12))
 
 
 def score_waves(subject: Subject, preparation: Preparation, waves: Sequence[np.ndarray]) -> np.ndarray:
@@ -99,55 +109,42 @@ def find_margins(subject: Subject, waveform: np.ndarray) -> np.ndarray:
 # ---- explanations beside it
 
 
-def score_effects(scores: pd.DataFrame, truth: pd.DataFrame, clips: Sequence[Clip]) -> dict[str, dict[str, float]]:
-    """``causal_rho`` of each method: does relevance in the span grow with what the cue causes?
+def estimate_effects(
+    scores: pd.DataFrame, truth: pd.DataFrame, clips: Sequence[Clip], draws: int
+) -> dict[str, dict[str, list[float]]]:
+    """``causal_rho`` of each method, nulls included: does relevance in the span grow with what the cue causes?
 
     Args:
         scores: with the metric ``excess`` of clips with a span.
         truth: of :func:`measure_truth`.
         clips: explained.
+        draws: resamples of speakers for the interval.
+
+    Returns:
+        Method → metric → value and the ends of its interval. The oracle, a map of the span, knows of no effects.
     """
     planted = {clip.clip: clip.row.get("planted") for clip in clips}
-    own = truth[truth["player"] == truth["clip"].map(planted)].set_index("clip")["value"]
-    found = {}
-    for method, rows in scores[scores["metric"] == "excess"].groupby("method"):
-        effects = rows["clip"].map(own).to_numpy(float)
-        found[str(method)] = {"causal_rho": correlate_effects(rows["value"].to_numpy(float), effects)}
-    return found
+    effects = truth[truth["kind"] == "effect"]
+    own = effects[effects["player"] == effects["clip"].map(planted)].set_index("clip")["value"]
+    rows = scores[(scores["metric"] == "excess") & (scores["method"] != BEST) & scores["clip"].isin(own.index)]
+    return {
+        str(method): {"causal_rho": correlate(part, part["clip"].map(own).to_numpy(float), draws)}
+        for method, part in rows.groupby("method")
+    }
 
 
-def score_concepts(cues: pd.DataFrame, truth: pd.DataFrame, quantile: float = 0.5) -> dict[str, float]:
-    """How cues named by an explanation stand beside those that act.
-
-    ``cue_rank``: Spearman's correlation within a clip of the sizes of contrasts with the sizes of Shapley values,
-    ``cue_rank_chance`` the same with the contrasts permuted. ``used_auroc``: do contrasts of cues that act exceed
-    those of cues that only vary?
-
-    Args:
-        cues: of the cue linker.
-        truth: of :func:`measure_truth` on a lens.
-        quantile: of the region.
-    """
-    rows = cues[cues["quantile"] == quantile].assign(size=lambda own: own["neutral"].abs())
-    sizes = rows.pivot_table(index="clip", columns="cue", values="size")
-    values = truth[truth["kind"] == "shapley"].pivot_table(index="clip", columns="player", values="value").abs()
-    known = [cue for cue in LENS_CUES if MEASURES[cue] in sizes and cue in values]
-    both = sizes.index.intersection(values.index)
-    if len(known) < 2 or not len(both):
-        return {}
-    reported = sizes.loc[both, [MEASURES[cue] for cue in known]].to_numpy()
-    rank = score_cues(reported, values.loc[both, known].to_numpy())["cue_rank"]
-    return {"cue_rank": rank.value, "cue_rank_chance": rank.chance, "used_auroc": find_used(sizes)}
+def correlate(rows: pd.DataFrame, effects: np.ndarray, draws: int) -> list[float]:
+    """Correlation of the values of clips with effects, and its interval over speakers."""
+    values = rows["value"].to_numpy(float)
+    speakers = rows["dataset"].astype(str) + "/" + rows["speaker"].astype(str)
+    low, high = bootstrap(lambda chosen: correlate_effects(values[chosen], effects[chosen]), speakers, draws)
+    return [correlate_effects(values, effects), low, high]
 
 
-def find_used(sizes: pd.DataFrame) -> float:
-    """Area under the curve of mean contrasts [cue] of cues that act against those that only vary; chance is .5."""
-    means = {cue: sizes[measure].mean() for cue, measure in MEASURES.items() if measure in sizes}
-    used = [value for cue, value in means.items() if cue in LENS_CUES and np.isfinite(value)]
-    rest = [value for cue, value in means.items() if cue not in LENS_CUES and np.isfinite(value)]
-    if not used or not rest:
-        return float("nan")
-    return float(stats.mannwhitneyu(used, rest).statistic / (len(used) * len(rest)))
+def list_unheard(truth: pd.DataFrame) -> list[str]:
+    """Players that the model provably cannot use: without them its input is the same in every clip that has them."""
+    changes = truth[truth["kind"] == "change"].groupby("player", sort=False)["value"].max()
+    return [str(player) for player, most in changes.items() if most < UNHEARD]
 
 
 def judge_gate(tested: pd.DataFrame) -> Mapping[str, float]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from ser.audio.prepare import Preparation
 from ser.errors import InputError
+from ser.head.pair import PairedFeatures
 
 if TYPE_CHECKING:
     from ser.augmentation.base import Augmentation
@@ -27,7 +28,7 @@ class Part:
         frame: their manifest rows.
         samples: length of each prepared waveform [N].
         features: of a frozen backbone: vectors [N, D], or [N, L, D] of all layers, or an object array [N] of frames
-            [F, D] or [F, L, D]; ``None`` where the backbone is trained and reads audio.
+            [F, D] or [F, L, D]; ``None`` where the backbone is trained and reads audio; of two backbones by modality.
         preparation: how files become waveforms.
         targets: what to predict where that is numbers, from :func:`read_targets` [N, D]; ``None``: the emotion.
         dimensions: names of the targets' columns; none where the emotion is predicted.
@@ -35,7 +36,7 @@ class Part:
 
     frame: pd.DataFrame
     samples: np.ndarray
-    features: np.ndarray | None
+    features: np.ndarray | PairedFeatures | None
     preparation: Preparation
     targets: np.ndarray | None = None
     dimensions: tuple[str, ...] = ()
@@ -47,6 +48,12 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Features that are one vector a clip [N, D]; of two backbones side by side."""
+        assert self.features is not None
+        return self.features.join() if isinstance(self.features, PairedFeatures) else self.features
 
     @property
     def emotions(self) -> np.ndarray:
@@ -71,8 +78,10 @@ def join_parts(parts: Sequence[Part]) -> Part:
     if len(parts) == 1:
         return first
 
-    def stack(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
-        return None if arrays[0] is None else np.concatenate([array for array in arrays if array is not None])
+    def stack(arrays: Sequence[Any]) -> Any:
+        if isinstance(arrays[0], PairedFeatures):
+            return PairedFeatures.stack(arrays)
+        return None if arrays[0] is None else np.concatenate(arrays)
 
     return replace(
         first,
@@ -120,6 +129,22 @@ def find_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, deviation = exact.mean(axis=0), exact.std(axis=0)
     varies = deviation > 1e-8 * np.maximum(1, np.abs(mean))
     return mean, np.where(varies, deviation, 1)
+
+
+def find_frame_spread(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`find_spread` over the frames of all clips; one clip at a time, for they may lie on disk.
+
+    Means and sums of squares are joined as Chan, Golub and LeVeque (1983) do.
+    """
+    count, mean, squares = 0, np.zeros(features[0].shape[1:]), np.zeros(features[0].shape[1:])
+    for clip in features:
+        frames = np.asarray(clip, dtype=np.float64)
+        own, joint = frames.mean(0), count + len(frames)
+        squares += np.square(frames - own).sum(0) + np.square(own - mean) * (count * len(frames) / joint)
+        mean += (own - mean) * (len(frames) / joint)
+        count = joint
+    deviation = np.sqrt(squares / count)
+    return mean, np.where(deviation > 1e-8 * np.maximum(1, np.abs(mean)), deviation, 1)
 
 
 @dataclass(frozen=True)

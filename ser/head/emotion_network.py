@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ser.errors import InputError
 from ser.head.data import find_spread
+from ser.head.kept import KeptNetwork, Scaled
 from ser.head.reader import StoredFrames, StoredVectors
 
 if TYPE_CHECKING:
@@ -58,22 +58,6 @@ def make_reader(shape: Shape, trunk: Trunk) -> tuple[nn.Module | None, nn.Module
     return None, StoredVectors(shape.sizes[0] if len(shape.sizes) == 2 else 0), shape.sizes[-1]
 
 
-def find_frame_spread(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As :func:`ser.head.data.find_spread` over the frames of all clips; one clip at a time, for they may lie on disk.
-
-    Means and sums of squares are joined as Chan, Golub and LeVeque (1983) do.
-    """
-    count, mean, squares = 0, np.zeros(features[0].shape[1:]), np.zeros(features[0].shape[1:])
-    for clip in features:
-        frames = np.asarray(clip, dtype=np.float64)
-        own, joint = frames.mean(0), count + len(frames)
-        squares += np.square(frames - own).sum(0) + np.square(own - mean) * (count * len(frames) / joint)
-        mean += (own - mean) * (len(frames) / joint)
-        count = joint
-    deviation = np.sqrt(squares / count)
-    return mean, np.where(deviation > 1e-8 * np.maximum(1, np.abs(mean)), deviation, 1)
-
-
 class TargetScale(nn.Module):
     """Ratings [N, D] to the scale that a network predicts, mean 0 and deviation 1 in training, and back.
 
@@ -104,7 +88,7 @@ class TargetScale(nn.Module):
         return outputs * self.deviation + self.mean
 
 
-class EmotionNetwork(nn.Module):
+class EmotionNetwork(KeptNetwork, Scaled):
     """Inputs to logits, or to standardised dimensions.
 
     Args:
@@ -115,9 +99,6 @@ class EmotionNetwork(nn.Module):
         target_scale: of dimensions; ``None`` with logits.
     """
 
-    mean: Tensor
-    scale: Tensor
-
     def __init__(
         self,
         backbone: nn.Module | None,
@@ -126,15 +107,12 @@ class EmotionNetwork(nn.Module):
         layers: nn.Module,
         target_scale: TargetScale | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(shape)
         self.backbone = backbone
         self.reader = reader
-        self.register_buffer("mean", torch.zeros(tuple(shape)))
-        self.register_buffer("scale", torch.ones(tuple(shape)))
         self.layers = layers
         self.target_scale = target_scale
-        #: Weights that training leaves as the backbone's checkpoint has them.
-        self.untrained = frozenset(name for name, weight in self.named_parameters() if not weight.requires_grad)
+        self.mark_untrained()
 
     @property
     def rate(self) -> int:
@@ -151,43 +129,11 @@ class EmotionNetwork(nn.Module):
         """What its backbone learned of training texts before it was built; ``None`` for no vocabulary of its own."""
         return getattr(self.backbone, "vocabulary", None)
 
-    def standardise(self, features: np.ndarray) -> None:
-        """Take mean and standard deviation of training features over clips and frames; a constant is only centred."""
-        mean, scale = find_frame_spread(features) if features.dtype == object else find_spread(features)
-        self.mean = torch.as_tensor(mean, dtype=torch.float32)
-        self.scale = torch.as_tensor(scale, dtype=torch.float32)
-
-    def count_parameters(self) -> dict[str, int]:
-        """How many numbers ``total`` it has, a backbone that is trained included, and how many are ``trainable``."""
-        sizes = {name: weight.numel() for name, weight in self.named_parameters()}
-        return {
-            "total": sum(sizes.values()),
-            "trainable": sum(size for name, size in sizes.items() if name not in self.untrained),
-        }
-
-    def select_weights(self) -> dict[str, Tensor]:
-        """What a model must keep to be built again on top of its backbone's checkpoint."""
-        return {name: weight for name, weight in self.state_dict().items() if name not in self.untrained}
-
-    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Fill in what :meth:`select_weights` gave.
-
-        Raises:
-            InputError: weights of another network.
-        """
-        missing, unexpected = self.load_state_dict(weights, strict=False)
-        lacking = sorted(set(missing) - self.untrained)
-        if lacking or unexpected:
-            raise InputError(
-                f"the saved model does not fit the network: missing {lacking[:5]}, unexpected {list(unexpected)[:5]}",
-                expected="the configuration that the run was trained with",
-            )
-
     def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """One vector a clip [B, size], as the layers see it."""
         if self.backbone is not None:
             return self.reader(*self.backbone(inputs, lengths))
-        return self.reader((inputs - self.mean) / self.scale, lengths)
+        return self.reader(self.rescale(inputs), lengths)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Outputs [B, K].
@@ -198,3 +144,7 @@ class EmotionNetwork(nn.Module):
             lengths: [B].
         """
         return self.layers(self.embed(inputs, lengths))
+
+    def list_outputs(self, inputs: Tensor, lengths: Tensor) -> list[Tensor]:
+        """The outputs that training compares with the targets, each on its own: here one."""
+        return [self(inputs, lengths)]

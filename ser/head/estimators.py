@@ -69,11 +69,11 @@ class ScikitHead:
                 expected="a backbone of fixed features, such as egemaps, or finetune=frozen with a pretrained one",
                 remedy="choose head=linear or head=mlp for this backbone",
             )
-        if trunk.backbone.frames and trunk.reading.learns:
+        if trunk.learns:
             raise InputError(
-                f"head with {name}: scikit-learn cannot train a pooling or a mix of layers",
-                expected="backbone.layer=<number>, and pooling=mean, mean_std, max or sum",
-                remedy="choose one of those, or head=linear or head=mlp",
+                f"head with {name}: scikit-learn cannot train a pooling, a mix of layers or a fusion",
+                expected="backbone.layer=<number>, pooling=mean, mean_std, max or sum, fusion=concat without dropout",
+                remedy="choose these, or head=linear or head=mlp",
             )
         if self.class_weight != "none" and "class_weight" not in self.estimator.get_params():
             raise InputError(
@@ -118,7 +118,7 @@ class ScikitHead:
         """The unfitted model with the best of the grid for its step of that name."""
         grid = {f"{step}__{name}": values for name, values in self.grid.items()}
         search = GridSearchCV(model, grid, scoring=scoring, cv=splitter, refit=False)
-        search.fit(train.features, targets, groups=train.speakers)
+        search.fit(train.matrix, targets, groups=train.speakers)
         log.info("tuned: %s, inner score %.3f", search.best_params_, search.best_score_)
         return model.set_params(**search.best_params_)
 
@@ -147,7 +147,7 @@ class EstimatorHead(ScikitHead):
             splitter = StratifiedGroupKFold(self._count_inner_folds(train), shuffle=True, random_state=self.seed)
             step = pipeline.steps[-1][0]
             pipeline = self._search(pipeline, step, train, train.emotions, "balanced_accuracy", splitter)
-        pipeline.fit(train.features, train.emotions)
+        pipeline.fit(train.matrix, train.emotions)
         return FittedEstimator(pipeline)
 
     def load(self, folder: Path, trunk: Trunk) -> FittedEstimator:  # noqa: ARG002 - heads are alike
@@ -171,14 +171,14 @@ class FittedEstimator:
 
     def predict(self, part: Part) -> Predictions:
         """Predictions for all clips of a part, in order."""
-        predicted = self.pipeline.predict(part.features).astype(str)
-        return Predictions(self.emotions, predicted, self._find_probabilities(part.features))
+        predicted = self.pipeline.predict(part.matrix).astype(str)
+        return Predictions(self.emotions, predicted, self._find_probabilities(part.matrix))
 
     def save(self, folder: Path) -> None:
         """Write the pipeline as :meth:`EstimatorHead.load` reads it."""
         save_pickle(self.pipeline, folder / FILE)
 
-    def _find_probabilities(self, features: np.ndarray | None) -> np.ndarray:
+    def _find_probabilities(self, features: np.ndarray) -> np.ndarray:
         if hasattr(self.pipeline, "predict_proba"):
             return self.pipeline.predict_proba(features)
         decision = self.pipeline.decision_function(features)

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
+from lightning_fabric.utilities.apply_func import move_data_to_device
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ser.errors import InputError
 from ser.head.data import Part, Predictions, Values, Workspace
-from ser.head.emotion_network import EmotionNetwork, Shape, TargetScale, make_reader
+from ser.head.emotion_network import TargetScale
 from ser.results import read_json, write_json
 from ser.training.batches import make_loader
 from ser.training.processes import LogEpoch, Place, train_together
 
 if TYPE_CHECKING:
     from ser.finetune.base import Policy
+    from ser.fusion.network import FusedNetwork
+    from ser.head.emotion_network import EmotionNetwork, Shape
+    from ser.head.fused_trunk import PairedShape
     from ser.head.trunk import Trunk
 
+    Network: TypeAlias = EmotionNetwork | FusedNetwork
+    AnyShape: TypeAlias = Shape | PairedShape
+
 WEIGHTS, SHAPE = "model.pt", "model.json"
+#: The weights in an export (:mod:`ser.deployment.folder`).
+SAFE = "model.safetensors"
 
 
 class NetworkHead:
@@ -79,7 +89,7 @@ class NetworkHead:
         torch.manual_seed(self.seed)
         emotions = () if dimensions else tuple(sorted(set(train.emotions)))
         workspace = replace(workspace, trunk=workspace.trunk.learn(train.frame))
-        shape = Shape.find(train.features)
+        shape = workspace.trunk.find_shape(train.features)
         scale = TargetScale(len(dimensions)) if dimensions else None
         network = self.build(len(dimensions or emotions), shape, workspace.trunk, scale)
         if train.features is not None and self.scale:
@@ -97,6 +107,7 @@ class NetworkHead:
             weights = balance_classes(train.emotions, emotions) if self.balances(dimensions) else None
             groups = partial(self.group_parameters, network, workspace.trunk.policy)
             training.fit(network, emotions, weights, train, validation, workspace, groups)
+        workspace.trunk.settle(network, validation, emotions, training.batch_size)
         if dimensions:
             return FittedDimensions(network, dimensions, shape, training.batch_size)
         return FittedNetwork(network, emotions, shape, training.batch_size)
@@ -105,12 +116,9 @@ class NetworkHead:
         """Whether the loss weighs classes."""
         return self.class_weight == "balanced" and not dimensions
 
-    def build(
-        self, outputs: int, shape: Shape, trunk: Trunk, target_scale: TargetScale | None = None
-    ) -> EmotionNetwork:
+    def build(self, outputs: int, shape: Any, trunk: Trunk, target_scale: TargetScale | None = None) -> Any:
         """A network with fresh weights above those of the backbone."""
-        backbone, reader, size = make_reader(shape, trunk)
-        return EmotionNetwork(backbone, reader, shape.sizes, self.build_layers(size, outputs), target_scale)
+        return trunk.connect(shape, lambda size: self.build_layers(size, outputs), target_scale)
 
     def build_layers(self, size: int, outputs: int) -> nn.Sequential:
         """From the pooled vector to the outputs."""
@@ -125,7 +133,7 @@ class NetworkHead:
             before = units
         return nn.Sequential(*layers, nn.Dropout(self.dropout), nn.Linear(before, outputs))
 
-    def group_parameters(self, network: EmotionNetwork, policy: Policy, lr: float) -> list[dict[str, Any]]:
+    def group_parameters(self, network: Network, policy: Policy, lr: float) -> list[dict[str, Any]]:
         """Groups for the optimizer: the backbone's by policy, and the head's own with its rate and its penalty."""
         own = [weight for name, weight in network.named_parameters() if not name.startswith("backbone.")]
         head: dict[str, Any] = {"params": own, "lr": lr if self.lr is None else self.lr}
@@ -145,14 +153,15 @@ class NetworkHead:
         Raises:
             InputError: there is none.
         """
-        if not (folder / weights).is_file():
-            raise InputError(f"{folder / weights}: no such model", expected="a run directory with its checkpoints")
+        path = folder / (SAFE if weights == WEIGHTS and (folder / SAFE).is_file() else weights)
+        if not path.is_file():
+            raise InputError(f"{path}: no such model", expected="a run directory with its checkpoints")
         saved = read_json(folder / SHAPE)
         names = tuple(saved.get("dimensions", ())) or tuple(saved["emotions"])
         scale = TargetScale(len(names)) if "dimensions" in saved else None
-        shape = Shape(saved["features"], tuple(saved["sizes"]))
+        shape = trunk.read_shape(saved)
         network = self.build(len(names), shape, trunk.recall(saved.get("vocabulary")), scale)
-        network.load_weights(torch.load(folder / weights, weights_only=True))
+        network.load_weights(load_file(path) if path.name == SAFE else torch.load(path, weights_only=True))
         fitted = FittedNetwork if scale is None else FittedDimensions
         return fitted(network, names, shape, saved["batch_size"])
 
@@ -162,7 +171,7 @@ class FittedNetwork:
 
     dimensions: tuple[str, ...] = ()
 
-    def __init__(self, network: EmotionNetwork, emotions: tuple[str, ...], shape: Shape, batch_size: int) -> None:
+    def __init__(self, network: Network, emotions: tuple[str, ...], shape: AnyShape, batch_size: int) -> None:
         self.network = network.eval()
         self.emotions = emotions
         self.shape = shape
@@ -187,7 +196,7 @@ class FittedDimensions:
 
     emotions: tuple[str, ...] = ()
 
-    def __init__(self, network: EmotionNetwork, dimensions: tuple[str, ...], shape: Shape, batch_size: int) -> None:
+    def __init__(self, network: Network, dimensions: tuple[str, ...], shape: AnyShape, batch_size: int) -> None:
         self.network = network.eval()
         self.dimensions = dimensions
         self.shape = shape
@@ -206,7 +215,7 @@ class FittedDimensions:
         write_json(folder / SHAPE, record | describe_vocabulary(self.network))
 
 
-def describe_vocabulary(network: EmotionNetwork) -> dict[str, Any]:
+def describe_vocabulary(network: Network) -> dict[str, Any]:
     """What ``model.json`` keeps of a vocabulary that was learned."""
     return {} if network.vocabulary is None else {"vocabulary": list(network.vocabulary)}
 
@@ -224,14 +233,25 @@ def forget(metrics: Mapping[str, float], epoch: int) -> None:
 
 
 @torch.inference_mode()
-def find_outputs(network: EmotionNetwork, part: Part, size: int, batch_size: int) -> Tensor:
-    """Outputs [N, size] of a network for all clips of a part, in order, in double precision on the CPU."""
+def find_outputs(
+    network: Any, part: Part, size: int, batch_size: int, ask: Callable[..., Tensor] | None = None
+) -> Tensor:
+    """Outputs [N, size] of a network for all clips of a part, in order, in double precision on the CPU.
+
+    Args:
+        network: in evaluation mode.
+        part: the clips.
+        size: how many numbers it says of a clip.
+        batch_size: clips at once.
+        ask: inputs and lengths to what it says; by default the network itself.
+    """
     device = next(network.parameters()).device
     loader = make_loader(part, (), network.rate, batch_size, encode=network.encode_text)
     assert loader.batch_sampler is not None
     outputs = torch.zeros(len(part), size, dtype=torch.float64)
     for rows, batch in zip(loader.batch_sampler, loader, strict=True):
-        outputs[rows] = network(batch.inputs.to(device), batch.lengths.to(device)).double().cpu()
+        inputs, lengths = move_data_to_device((batch.inputs, batch.lengths), device)
+        outputs[rows] = (ask or network)(inputs, lengths).double().cpu()
     return outputs
 
 

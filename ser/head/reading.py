@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +26,7 @@ class Reading:
         network: size of a frame to a pooling that is trained.
         mix: ``after`` pooling each layer, or ``before``; only matters with ``layer=mix``.
         by_part: a ``network`` of its own for each part of a frame, where the backbone's frames have parts.
+        keeps_frames: whether the frames themselves are wanted, not only what is pooled of them.
 
     Raises:
         InputError: both or none of ``statistics`` and ``network``, unknown names.
@@ -36,6 +37,7 @@ class Reading:
     network: Callable[[int], Any] | None = None
     mix: Literal["after", "before"] = "after"
     by_part: bool = False
+    keeps_frames: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.layer, bool) or not (isinstance(self.layer, int) or self.layer == "mix"):
@@ -53,6 +55,13 @@ class Reading:
                 "pooling.by_part: fixed statistics are the same of each part", remedy="choose pooling=branches"
             )
 
+    @classmethod
+    def choose(cls, backbone: Any, pooling: Mapping[str, Any]) -> Reading:
+        """What a backbone and a choice of ``conf/pooling`` say."""
+        by_part = bool(pooling.get("by_part", False))  # only recurrent poolings have that key
+        layer = getattr(backbone, "layer", -1)
+        return cls(layer, tuple(pooling["statistics"]), pooling["network"], pooling["mix"], by_part)
+
     @property
     def learns(self) -> bool:
         """Whether it has weights of its own."""
@@ -65,6 +74,8 @@ class Reading:
         The mean of a mix is the mix of the means; other statistics must wait for the mix if that comes before.
         """
         linear = set(self.statistics) <= {"mean", "sum"}
+        if self.keeps_frames:
+            return True
         return self.network is not None or (self.layer == "mix" and self.mix == "before" and not linear)
 
     def build(self, size: int, depth: int, parts: Sequence[int] = ()) -> FrameReader:
@@ -75,14 +86,16 @@ class Reading:
             depth: of the backbone.
             parts: sizes of the parts of a frame, where it has some.
         """
-        from ser.head.parts import PartsPooling
-        from ser.head.pooling import StatisticsPooling
         from ser.head.reader import FrameReader
 
-        if self.network is None:
-            pooling: Any = StatisticsPooling(self.statistics)
-        elif self.by_part:
-            pooling = PartsPooling(self.network, parts)
-        else:
-            pooling = self.network(size)
+        pooling = self.make_pooling(size, parts)
         return FrameReader(self.layer, depth, pooling, int(pooling.find_size(size)), self.mix == "before")
+
+    def make_pooling(self, size: int, parts: Sequence[int] = ()) -> Any:
+        """The network from frames of a size, and of parts of sizes, to one vector."""
+        from ser.head.parts import PartsPooling
+        from ser.head.pooling import StatisticsPooling
+
+        if self.network is None:
+            return StatisticsPooling(self.statistics)
+        return PartsPooling(self.network, parts) if self.by_part else self.network(size)

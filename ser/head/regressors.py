@@ -54,7 +54,7 @@ class RegressorHead(ScikitHead):
             splitter = GroupKFold(self._count_inner_folds(train), shuffle=True, random_state=self.seed)
             step = f"regressor__{pipeline.steps[-1][0]}__estimator"
             model = self._search(model, step, train, train.targets, score_ccc, splitter)
-        model.fit(train.features, train.targets)
+        model.fit(train.matrix, train.targets)
         return FittedRegressor(model, train.dimensions)
 
     def load(self, folder: Path, trunk: Trunk) -> FittedRegressor:  # noqa: ARG002 - heads are alike
@@ -79,7 +79,7 @@ class FittedRegressor:
 
     def predict(self, part: Part) -> Values:
         """Predictions for all clips of a part, in order."""
-        return Values(self.dimensions, self.model.predict(part.features))
+        return Values(self.dimensions, self.model.predict(part.matrix))
 
     def save(self, folder: Path) -> None:
         """Write the model as :meth:`RegressorHead.load` reads it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ser.finetune.base import Policy
+    from ser.head.data import Part
+    from ser.head.emotion_network import Shape, TargetScale
+    from ser.head.kept import KeptNetwork
     from ser.head.reader import FrameReader
 
 
@@ -28,16 +31,28 @@ class Trunk:
         backbone: :class:`ser.backbone.base.Functionals` or :class:`ser.backbone.base.FrameBackbone`.
         policy: which of its weights are trained.
         reading: which layer, pooled how.
+        key: where the configuration has the backbone, for messages.
     """
 
     backbone: Any
     policy: Policy = field(default_factory=Frozen)
     reading: Reading = field(default_factory=Reading)
+    key: str = "backbone"
 
     @property
     def trains(self) -> bool:
         """Whether heads get audio, because the backbone is trained with them; otherwise they get features."""
         return self.backbone.frames and self.policy.trains
+
+    @property
+    def trains_on_sound(self) -> bool:
+        """Whether sound is heard in training, and not features that were made of it before."""
+        return self.trains and not self.reads_text
+
+    @property
+    def learns(self) -> bool:
+        """Whether something is trained between features and a head: a pooling, a mix of layers."""
+        return self.backbone.frames and self.reading.learns
 
     @property
     def parts(self) -> tuple[int, ...]:
@@ -48,6 +63,11 @@ class Trunk:
     def reads_text(self) -> bool:
         """Whether it reads transcripts in place of audio."""
         return reads_text(self.backbone)
+
+    @property
+    def text(self) -> Trunk | None:
+        """What of it reads transcripts."""
+        return self if self.reads_text else None
 
     def check(self) -> None:
         """Raise InputError where backbone, fine-tuning and reading do not go together."""
@@ -64,12 +84,27 @@ class Trunk:
                 remedy="pass pooling=gru, which reads frames as a whole",
             )
 
+    def check_training(self, augmentation: Any, training: Any) -> None:
+        """Raise InputError where training would do what cannot be done with what is read.
+
+        Args:
+            augmentation: of sound, or ``None``.
+            training: a :class:`ser.training.fit.Training`; ``None`` where nothing is trained by epochs.
+        """
+        name = type(self.backbone).__name__
+        if self.reads_text and augmentation is not None:
+            raise InputError(f"augmentation: {name} reads transcripts, sound is not heard", remedy="augmentation=none")
+        if self.reads_text and self.trains and training is not None and training.mixup:
+            raise InputError(
+                f"trainer.mixup: {name} is trained on tokens, which cannot be added up", remedy="trainer.mixup=0"
+            )
+
     def check_clips(self, frame: pd.DataFrame) -> None:
         """Raise InputError where rows of a manifest lack what the backbone reads: transcripts."""
         if self.reads_text:
             from ser.backbone.texts import read_texts
 
-            read_texts(frame, self.backbone.missing)
+            read_texts(frame, self.backbone.missing, self.key)
 
     def learn(self, frame: pd.DataFrame) -> Trunk:
         """The same with what a backbone learns of training clips before it is built: its vocabulary, if it has one."""
@@ -93,5 +128,36 @@ class Trunk:
 
         network = self.policy.apply(self.backbone.build())
         reader = self.reading.build(network.dim, network.depth, self.parts)
-        freeze_above(network, self.reading.layer)
+        if self.trains:
+            freeze_above(network, self.reading.layer)
         return network, reader
+
+    def find_shape(self, features: Any) -> Shape:
+        """What the clips of a part come as, by their features."""
+        from ser.head.emotion_network import Shape
+
+        return Shape.find(features)
+
+    def read_shape(self, saved: Mapping[str, Any]) -> Shape:
+        """The same from what a model has kept of it."""
+        from ser.head.emotion_network import Shape
+
+        return Shape(saved["features"], tuple(saved["sizes"]))
+
+    def connect(
+        self, shape: Any, make_layers: Callable[[int], nn.Module], target_scale: TargetScale | None = None
+    ) -> KeptNetwork:
+        """The network from what clips come as to the outputs.
+
+        Args:
+            shape: of the clips, from :meth:`find_shape`.
+            make_layers: length of a vector to what lies between that and the outputs.
+            target_scale: of dimensions; ``None`` with logits.
+        """
+        from ser.head.emotion_network import EmotionNetwork, make_reader
+
+        backbone, reader, size = make_reader(shape, self)
+        return EmotionNetwork(backbone, reader, shape.sizes, make_layers(size), target_scale)
+
+    def settle(self, network: Any, validation: Part | None, emotions: Sequence[str], batch_size: int) -> None:
+        """Choose what is chosen once weights are trained, if anything is: see :meth:`ser.fusion.base.Rule.settle`."""

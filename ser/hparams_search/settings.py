@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from ser.config import FOR_DIMENSIONS, FOR_EMOTIONS, permit_own_keys
+from ser.config import FOR_DIMENSIONS, FOR_EMOTIONS, name_override, permit_own_keys
 from ser.dataset.target import list_dimensions
 from ser.errors import InputError
 from ser.hparams_search.space import EXAMPLE, Space, read_space
@@ -119,7 +119,7 @@ def list_fixed(overrides: Sequence[str], space: Space) -> list[str]:
     """Overrides of the command that every trial has; raises InputError where one is a sweep."""
     fixed = []
     for text, item in zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True):
-        name = item.key_or_group
+        name = name_override(item)
         if item.is_sweep_override():
             values = ",".join(map(str, item.sweep_string_iterator())) if item.is_discrete_sweep() else "…"
             raise InputError(

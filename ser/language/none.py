@@ -15,7 +15,8 @@ class NoLanguage:
 
     def list_heard(self, backbone: Any) -> list[Heard]:
         """What the source itself says: it may be a folder that ``ser pretune`` wrote."""
-        return read_heard(getattr(backbone, "source", None))
+        branches = getattr(backbone, "branches", (backbone,))
+        return [heard for branch in branches for heard in read_heard(getattr(branch, "source", None))]
 
     def apply(self, backbone: Any) -> Any:
         """The same backbone."""

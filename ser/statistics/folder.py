@@ -44,12 +44,13 @@ def expand_grid(arguments: Sequence[str], varied: Sequence[str]) -> dict[str, li
     """The values that a sweep's command gives each parameter that varies; empty where it does not tell all."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
+    from ser.config import name_override
     from ser.sweep import split_overrides
 
     items = [item for item in arguments if "=" in item and not item.startswith("-")]
     levels = {}
     for override in OverridesParser.create().parse_overrides(items):
-        name = override.key_or_group
+        name = name_override(override)
         if name in varied and override.is_sweep_override():
             levels[name] = [split_overrides([f"{name}={value}"])[name] for value in override.sweep_string_iterator()]
     return levels if set(levels) == set(varied) else {}

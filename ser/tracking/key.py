@@ -39,6 +39,7 @@ WITHOUT_EFFECT = (
     "split.path",
     "backbone.source",  # a backbone names the contents of its checkpoint
     "backbone.revision",
+    *(f"backbone.{branch}.{name}" for branch in ("audio", "text") for name in ("source", "revision")),
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_workers",

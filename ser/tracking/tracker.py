@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -39,12 +39,21 @@ class Tracker:
         uri: any MLflow tracking URI; SQLite databases are created when missing.
         experiment: its name.
         artifacts: folder of the artifacts of a SQLite store (a server has its own).
+        log_model: whether the final model of a run is logged in MLflow's model format; ``auto``: of single runs.
+
+    Raises:
+        InputError: another ``log_model``.
     """
 
-    def __init__(self, uri: str, experiment: str = "ser", artifacts: str | None = None) -> None:
+    def __init__(
+        self, uri: str, experiment: str = "ser", artifacts: str | None = None, log_model: bool | str = "auto"
+    ) -> None:
+        if log_model not in (True, False, "auto"):
+            raise InputError(f"tracking.log_model={log_model}", expected="auto, true or false")
         self.uri = uri
         self.experiment = experiment
         self.artifacts = artifacts
+        self.log_model = log_model
         self._client: MlflowClient | None = None
         self._experiment_id = ""
 
@@ -59,6 +68,20 @@ class Tracker:
             with self.lock():
                 self._client, self._experiment_id = self._open()
         return self._client
+
+    @property
+    def experiment_id(self) -> str:
+        """MLflow's id of the experiment."""
+        self.connect()
+        return self._experiment_id
+
+    def logs_model(self, parent: str) -> bool:
+        """Whether the final model of a run is logged; of a run in a sweep only where that is asked for.
+
+        Args:
+            parent: MLflow run of the sweep, empty outside one.
+        """
+        return not parent if self.log_model == "auto" else bool(self.log_model)
 
     def find(self, key: str) -> Run | None:
         """The run with this key that got furthest: a finished one, else the newest."""
@@ -186,6 +209,27 @@ class TrackedRun:
     def log_folder(self, folder: Path) -> None:
         """Make everything in a folder an artifact of the run."""
         self.tracker.connect().log_artifacts(self.run_id, str(folder))
+
+    def log_model(self, name: str, write: Callable[[str], Path]) -> str:
+        """Log a model that this run made.
+
+        Args:
+            name: the model is ``runs:/<run>/<name>``.
+            write: MLflow's id of the model to a folder with its files in MLflow's model format.
+
+        Returns:
+            MLflow's id of the model.
+        """
+        from mlflow.entities import LoggedModelOutput
+
+        client = self.tracker.connect()
+        with self.tracker.lock():
+            model_id = client.create_logged_model(self.tracker.experiment_id, name, self.run_id).model_id
+        client.log_model_artifacts(model_id, str(write(model_id)))
+        with self.tracker.lock():
+            client.finalize_logged_model(model_id, "READY")
+            client.log_outputs(self.run_id, [LoggedModelOutput(model_id, 0)])
+        return model_id
 
     def end(self, state: str, tags: Mapping[str, str] | None = None) -> None:
         """Close the run as ``finished`` or ``failed``; the state is the last thing written."""

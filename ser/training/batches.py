@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from ser.backbone.texts import read_texts
 from ser.dataset.raters import find_shares
 from ser.errors import InputError
 from ser.head.data import Part
+from ser.head.pair import Pair, PairedFeatures
 from ser.training.processes import ALONE, Place
 
 #: Waveforms of a part are kept in memory while they need less than this many bytes.
@@ -25,15 +27,15 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: waveforms [B, T] or frames [B, F, …], float32 and padded with zeros, or vectors [B, …]; tokens [B, T],
-            int64 and padded with zeros, where a text is read.
+            int64 and padded with zeros, where a text is read; by modality, with their lengths, where both are.
         lengths: of the waveforms in samples, of the texts in tokens, or of the frames [B].
         targets: index of each clip's emotion [B], -1 for one that the model does not know; shares of the votes that
             the model's emotions got [B, K]; or ratings [B, D].
         clips: their ids.
     """
 
-    inputs: Tensor
-    lengths: Tensor
+    inputs: Any
+    lengths: Any
     targets: Tensor
     clips: tuple[str, ...]
 
@@ -87,7 +89,7 @@ class Clips(Dataset):
 
     def find_inputs(self, index: int) -> tuple[np.ndarray, int]:
         """What a network gets of a clip, and its length."""
-        found = self.tokens or self.part.features
+        found: Any = self.tokens or self.part.features
         return self.read(index) if found is None else (found[index], len(found[index]))
 
     def read(self, index: int) -> tuple[np.ndarray, int]:
@@ -102,6 +104,37 @@ class Clips(Dataset):
             self.kept[index] = found
             self.bytes += clip.waveform.nbytes
         return found
+
+
+class PairedClips(Dataset):
+    """Clips that are heard and read; the length of what is heard counts.
+
+    Args:
+        part: the clips, with features by modality.
+        others: see :class:`Clips`.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        emotions: Sequence[str],
+        rate: int,
+        shares: bool = False,
+        encode: Callable[[str], np.ndarray] | None = None,
+    ) -> None:
+        assert isinstance(part.features, PairedFeatures)
+        audio, text = (replace(part, features=features) for features in part.features.pair)
+        self.heard = Clips(audio, emotions, rate, shares)
+        self.read = Clips(text, emotions, rate, shares, encode)
+        self.lengths = self.heard.lengths
+
+    def __len__(self) -> int:
+        return len(self.heard)
+
+    def __getitem__(self, index: int) -> tuple[Pair[np.ndarray], Pair[int], np.ndarray, str]:
+        audio, samples, target, clip = self.heard[index]
+        text, tokens = self.read.find_inputs(index)
+        return Pair(audio, text), Pair(samples, tokens), target, clip
 
 
 class BatchOrder(Sampler[list[int]]):
@@ -186,7 +219,8 @@ def make_loader(
     With ``shares``, targets are those of the raters' votes (:func:`ser.dataset.raters.find_shares`); with ``encode``,
     the inputs are tokens of the transcripts.
     """
-    clips = Clips(part, emotions, rate, shares, encode)
+    kind = PairedClips if isinstance(part.features, PairedFeatures) else Clips
+    clips = kind(part, emotions, rate, shares, encode)
     return DataLoader(
         clips,
         batch_sampler=BatchOrder(clips.lengths, batch_size, seed, place),
@@ -197,12 +231,21 @@ def make_loader(
     )
 
 
-def collate(items: Sequence[tuple[np.ndarray, int, np.ndarray, str]]) -> Batch:
+def collate(items: Sequence[tuple[Any, Any, np.ndarray, str]]) -> Batch:
     """Pad the inputs of a batch with zeros to its longest."""
     inputs, lengths, targets, clips = zip(*items, strict=True)
+    wanted = torch.from_numpy(np.stack(targets))
+    if not isinstance(inputs[0], Pair):
+        return Batch(pad(inputs), torch.tensor(lengths), wanted, clips)
+    padded, counts = (Pair(*zip(*each, strict=True)) for each in (inputs, lengths))
+    return Batch(padded.map(pad), counts.map(torch.tensor), wanted, clips)
+
+
+def pad(inputs: Sequence[np.ndarray]) -> Tensor:
+    """Arrays of different lengths with zeros behind the shorter ones: tokens as int64, others as float32."""
     tokens = np.issubdtype(inputs[0].dtype, np.integer)
     shape = (len(inputs), max(map(len, inputs)), *inputs[0].shape[1:])
     padded = np.zeros(shape, dtype=np.int64 if tokens else np.float32)
     for row, item in zip(padded, inputs, strict=True):
         row[: len(item)] = item
-    return Batch(torch.from_numpy(padded), torch.tensor(lengths), torch.from_numpy(np.stack(targets)), clips)
+    return torch.from_numpy(padded)

@@ -156,8 +156,42 @@ def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
     temporary.replace(path)
 
 
+class Overfit(Callback):
+    """Stops where the training loss is nearly zero, and warns where it never gets there.
+
+    Args:
+        loss: that is near enough to zero.
+    """
+
+    def __init__(self, loss: float) -> None:
+        self.loss = loss
+        self.least = float("inf")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the loss of the epoch."""
+        assert isinstance(pl_module, EmotionModule)
+        self.least = min(self.least, pl_module.summarise_epoch()["train/loss"])
+        trainer.should_stop = trainer.should_stop or self.least <= self.loss
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Say what came of it."""
+        if self.least <= self.loss:
+            log.info("the training loss fell to %.3g in %d epochs", self.least, trainer.current_epoch)
+            return
+        log.warning(
+            "the training loss fell to %.3g and no further in %d epochs, although there are few clips: raise "
+            "optimizer.lr, lower dropout, or look for what keeps the network from learning (smoothed labels, mixup and "
+            "augmentation keep any loss above zero)",
+            self.least,
+            trainer.current_epoch,
+        )
+
+
 def make_callbacks(
-    workspace: Workspace, stopping: Mapping[str, Any] | None, keep: Mapping[str, Any] | None
+    workspace: Workspace,
+    stopping: Mapping[str, Any] | None,
+    keep: Mapping[str, Any] | None,
+    overfit: float | None = None,
 ) -> Sequence[Callback]:
     """All of them, in the order in which they must act.
 
@@ -165,8 +199,11 @@ def make_callbacks(
         workspace: folder for checkpoints, and where epochs are logged.
         stopping: ``trainer.early_stopping`` where there is a validation part; its monitor chooses the best epoch.
         keep: ``trainer.keep_checkpoints``.
+        overfit: ``trainer.overfit``.
     """
     callbacks: list[Callback] = [EpochLog(workspace)]
+    if overfit is not None:
+        callbacks.append(Overfit(overfit))
     if keep is not None:
         callbacks.append(Snapshots(workspace.folder / STEPS, **keep))
     if stopping is not None:

@@ -18,6 +18,7 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments import LightningEnvironment
+from pytorch_lightning.profilers import AdvancedProfiler, SimpleProfiler
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
@@ -30,10 +31,12 @@ from ser.training.module import DimensionModule, EmotionModule
 from ser.training.processes import ALONE, Place
 
 if TYPE_CHECKING:
+    from ser.fusion.network import FusedNetwork
     from ser.head.emotion_network import EmotionNetwork
 
 log = logging.getLogger(__name__)
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 #: Lightning's strategies that a training can have; processes are started here, so those that start their own cannot.
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
 
@@ -57,6 +60,8 @@ class Training:
         keep_checkpoints: weights of every so many steps (:class:`ser.training.callbacks.Snapshots`), or ``None``.
         devices: how many train together, or which; as Lightning takes them.
         strategy: one of :data:`STRATEGIES`.
+        overfit: training loss at which to stop, where few clips are to be learnt by heart (``debug=overfit``).
+        profiler: ``simple`` or ``advanced``: Lightning's, written into the folder of the checkpoints.
         lightning: everything else goes to Lightning's Trainer.
     """
 
@@ -74,6 +79,8 @@ class Training:
         keep_checkpoints: Mapping[str, Any] | None = None,
         devices: Any = 1,
         strategy: str = "auto",
+        overfit: float | None = None,
+        profiler: str | None = None,
         **lightning: Any,
     ) -> None:
         if strategy not in STRATEGIES or lightning.get("num_nodes", 1) != 1:
@@ -84,6 +91,8 @@ class Training:
             )
         if mixup < 0:
             raise InputError(f"trainer.mixup={mixup}", expected="0 (no mixing) or above; its paper uses 0.1 to 0.4")
+        if profiler not in (None, *PROFILERS):
+            raise InputError(f"trainer.profiler={profiler}", expected=", ".join(PROFILERS))
         if max_epochs < 1 or batch_size < 1:
             raise InputError(f"trainer.max_epochs={max_epochs}, trainer.batch_size={batch_size}: both must be positive")
         self.optimizer = optimizer
@@ -98,6 +107,8 @@ class Training:
         self.keep_checkpoints = keep_checkpoints
         self.devices = devices
         self.strategy = strategy
+        self.overfit = overfit
+        self.profiler = profiler
         self.lightning = lightning
         self.place = ALONE
         self.told = False
@@ -181,7 +192,7 @@ class Training:
 
     def fit(
         self,
-        network: EmotionNetwork,
+        network: EmotionNetwork | FusedNetwork,
         emotions: Sequence[str],
         weights: Tensor | None,
         train: Part,
@@ -226,14 +237,14 @@ class Training:
 
     def make_module(
         self,
-        network: EmotionNetwork,
+        network: EmotionNetwork | FusedNetwork,
         weights: Tensor | None,
         dimensions: Sequence[str],
         workspace: Workspace,
         groups: Callable[[float], list[dict[str, Any]]],
     ) -> EmotionModule:
         """What Lightning trains; see :meth:`fit`."""
-        heard = workspace.augmentation if network.backbone is not None else None
+        heard = workspace.augmentation if workspace.trunk.trains_on_sound else None
         optimizer = partial(self.build_optimizer, groups)
         policy = workspace.trunk.policy
         settings = (optimizer, policy, self.scheduler, self.seed, heard, self.mixup, self.place)
@@ -248,7 +259,7 @@ class Training:
             share = BatchOrder(train.samples, self.batch_size, self.seed).measure_padding()
             log.info("padding is %.1f %% of the batches of an epoch", 100 * share)
 
-    def take_up(self, network: EmotionNetwork, folder: Path, validated: bool) -> None:
+    def take_up(self, network: EmotionNetwork | FusedNetwork, folder: Path, validated: bool) -> None:
         """Give the network the weights of the chosen epoch."""
         state = torch.load(folder / f"{BEST if validated else LAST}.ckpt", weights_only=True)["state_dict"]
         network.load_weights({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
@@ -262,8 +273,11 @@ class Training:
 
     def build_trainer(self, workspace: Workspace, validates: bool) -> pl.Trainer:
         """A Trainer that logs to the run, keeps its last epoch and, with validation, its best."""
-        callbacks = make_callbacks(workspace, self.early_stopping if validates else None, self.keep_checkpoints)
+        stopping = self.early_stopping if validates else None
+        callbacks = make_callbacks(workspace, stopping, self.keep_checkpoints, self.overfit)
         settings: dict[str, Any] = {"devices": self.devices}
+        if self.profiler is not None:
+            settings |= {"profiler": PROFILERS[self.profiler](workspace.folder, "profile")}
         if self.place.count > 1:
             # Weights that get no gradient for a while (finetune=head_then_full) are no mistake.
             unused = "ddp_find_unused_parameters_true"

@@ -16,12 +16,14 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from ser import metrics, regression
 from ser.augmentation.mixup import Mixed, mix
 from ser.errors import InputError
+from ser.head.pair import Pair
 from ser.training.batches import Batch
 from ser.training.processes import ALONE, Place
 
 if TYPE_CHECKING:
     from ser.augmentation.base import Augmentation
     from ser.finetune.base import Policy
+    from ser.fusion.network import FusedNetwork
     from ser.head.emotion_network import EmotionNetwork
 
 
@@ -43,7 +45,7 @@ class EmotionModule(pl.LightningModule):
 
     def __init__(
         self,
-        network: EmotionNetwork,
+        network: EmotionNetwork | FusedNetwork,
         loss: nn.Module,
         optimizer: Callable[[], torch.optim.Optimizer],
         policy: Policy,
@@ -131,7 +133,9 @@ class EmotionModule(pl.LightningModule):
             generator = self.make_generator(index, 1)
             loss = self.find_mixed_loss(mix(batch.inputs, batch.lengths, batch.targets, self.mixup, generator))
         else:
-            loss = self.loss(self.network(batch.inputs, batch.lengths), self.encode(batch.targets))
+            targets = self.encode(batch.targets)
+            losses = [self.loss(said, targets) for said in self.network.list_outputs(batch.inputs, batch.lengths)]
+            loss = torch.stack(losses).sum()
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss is {loss.item()} in epoch {self.current_epoch}; lower optimizer.lr or "
@@ -143,10 +147,14 @@ class EmotionModule(pl.LightningModule):
     def vary(self, augmentation: Augmentation, batch: Batch, index: int) -> Batch:
         """The batch as this epoch hears it; the draw depends on seed, epoch and place alone."""
         draw = self.make_generator(index, 0)
-        made = augmentation.augment(batch.inputs, batch.lengths, int(self.network.rate), draw)
+        paired = isinstance(batch.inputs, Pair)  # what is said in a clip stays as it is
+        heard, samples = (batch.inputs.audio, batch.lengths.audio) if paired else (batch.inputs, batch.lengths)
+        made = augmentation.augment(heard, samples, int(self.network.rate), draw)
         sources = made.sources.to(batch.targets.device)
+        inputs: Any = Pair(made.waveforms, batch.inputs.text[sources]) if paired else made.waveforms
+        lengths: Any = Pair(made.lengths, batch.lengths.text[sources]) if paired else made.lengths
         clips = tuple(batch.clips[source] for source in sources.tolist())
-        return Batch(made.waveforms, made.lengths, batch.targets[sources], clips)
+        return Batch(inputs, lengths, batch.targets[sources], clips)
 
     def make_generator(self, index: int, purpose: int) -> torch.Generator:
         """What a training batch draws from, so that a resumed epoch draws what an uninterrupted one would."""

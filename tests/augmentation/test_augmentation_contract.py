@@ -9,13 +9,12 @@ import torch
 from augmentation_tools import RATE, augment, make_noise, make_voice
 
 from ser.augmentation.base import Unchanged
-from ser.commands.list import list_choices
+from ser.choices import find_group, list_choices
 from ser.config import compose
 from ser.errors import InputError
 from ser.gather import make_augmentation
-from ser.paths import find_shipped
 
-CHOICES = sorted(list_choices(find_shipped("conf") / "augmentation"))
+CHOICES = sorted(list_choices(find_group("augmentation")))
 CLIPS = [make_voice(0.6), make_noise(0.35), 0.5 * make_voice(0.1, 220)]
 
 

@@ -16,9 +16,9 @@ from ser.backbone.functionals import Functionals
 from ser.backbone.sequence_network import make_chroma
 from ser.backbone.sequences import PITCHES, Sequences
 from ser.backbone.statistics import Statistics, read_vectors
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.errors import InputError
-from ser.train import build_trunk
 
 RATE = 16000
 

@@ -6,9 +6,9 @@ import torch
 
 from ser.backbone.glove import GloVe, divide
 from ser.backbone.words import UNKNOWN, Words, build_vocabulary
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.errors import InputError
-from ser.train import build_trunk
 
 LINES = ["the 1 2 3", "dog 4 5 6", "n't -1 0 1", "do 0.5 0.5 0.5", "'s 7 7 7", "l' 8 8 8", ". 9 9 9"]
 

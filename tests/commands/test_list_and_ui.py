@@ -16,17 +16,23 @@ def test_list_shows_the_choices_of_a_group(capsys):
     assert "88 openSMILE functionals" in choices["egemaps"] and "#" not in choices["egemaps"]
 
 
-def test_list_alone_shows_the_groups(capsys):
+def test_list_alone_shows_what_each_group_is_for(capsys):
     assert main(["list"]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert {"dataset", "backbone", "head", "split", "trainer"} <= set(lines) and "hydra" not in lines
-    assert "svm" in lines["head"] and "shared" not in lines["split"]
+    assert {"dataset", "backbone", "head", "split", "trainer", "audio/trim"} <= set(lines)
+    assert "hydra" not in lines and "split/shared" not in lines
+    assert lines["head"] == (find_shipped("conf") / "head" / "README").read_text().strip()
+
+
+def test_a_group_inside_a_group_has_choices_too(capsys):
+    assert main(["list", "audio/trim"]) == 0
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {"energy", "none", "vad"}
 
 
 def test_list_of_an_unknown_group(capsys):
     assert main(["list", "backbon"]) == 2
     err = capsys.readouterr().err
-    assert "no config group 'backbon'" in err and "did you mean 'backbone'?" in err
+    assert "no config group 'backbon'; did you mean backbone?" in err
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Attributions lie on the file's time axis, are checked, and survive saving."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -85,7 +85,16 @@ def test_maps_that_say_nothing_or_miss_their_margin_are_marked(subject, factor, 
     if factor != factor or factor == 0:
         explainer.baseline = False
     [one] = explain_clips(subject, explainer, [clip], "energy", 0.05)
-    assert not one.valid and words in one.reasons[0]
+    assert not one.valid and words in one.reasons[0] and len(one.reasons) == 1
+
+
+def test_what_an_explainer_says_of_its_map_is_not_said_twice(subject):
+    class Stubborn(Energy):
+        def explain(self, subject, inputs, classes):
+            return replace(super().explain(subject, inputs, classes), reasons=[["steps ran out"]] * len(inputs))
+
+    [one] = explain_clips(subject, Stubborn(1.5, baseline=True), [make_clip(subject, "a")], "energy", 0.05)
+    assert one.reasons == ("steps ran out",) and one.delta == pytest.approx(0.5)
 
 
 def test_saved_attributions_are_read_again(subject, tmp_path):

@@ -128,8 +128,8 @@ def test_a_clip_has_a_row_for_each_functional_whatever_its_neighbours():
 
 
 def test_dimensions_of_pooled_frames_are_named_by_statistic():
+    from ser.chosen import build_trunk
     from ser.explainer.linear_shap import name_features
-    from ser.train import build_trunk
 
     trunk = build_trunk(compose(["backbone=tiny_wavlm", "pooling=mean_std"]))
     model = TrainedModel("fold-0", trunk, Preparation(), None)

@@ -11,14 +11,13 @@ from ser.corpus import make_dataset
 from ser.explainer.clip import Clip
 from ser.explainer.subject import Subject
 from ser.explainer.truth import (
-    MEASURES,
+    UNHEARD,
+    estimate_effects,
     fetch_truth,
-    find_used,
     is_planted,
     judge_gate,
+    list_unheard,
     measure_truth,
-    score_concepts,
-    score_effects,
 )
 
 
@@ -55,6 +54,9 @@ def test_a_model_that_hears_the_cue_is_moved_by_it_and_not_by_the_decoy(spoken):
     assert is_planted(frame) and not is_planted(frame.drop(columns="generator_version"))
     truth = measure_truth(subject, clips, Preparation())
     present = frame.set_index("clip")["present"].astype(bool)
+    changes, truth = (truth[truth["kind"] == kind] for kind in ("change", "effect"))
+    heard = changes[changes["player"] == "loudness"].set_index("clip")["value"]
+    assert (heard[present[heard.index]] > 0.1).all() and heard[~present[heard.index]].isna().all()
     own = truth[truth["player"] == "loudness"].set_index("clip")["value"]
     assert own[present[own.index]].mean() > 0.2
     np.testing.assert_allclose(own[~present[own.index]], 0, atol=0.02)
@@ -73,33 +75,33 @@ def test_truth_is_measured_once(spoken, tmp_path):
 def test_relevance_that_grows_with_the_effect_correlates(spoken):
     _, clips, _ = spoken
     truth = pd.DataFrame({"clip": [one.clip for one in clips], "player": "loudness", "kind": "effect"})
-    truth["value"] = np.arange(len(clips), dtype=float)
-    rows = pd.DataFrame({"clip": truth["clip"], "metric": "excess"})
-    scores = pd.concat(
-        [rows.assign(method="good", value=truth["value"] ** 2), rows.assign(method="bad", value=-truth["value"])]
-    )
-    found = score_effects(scores, truth, clips)
-    assert found["good"]["causal_rho"] == pytest.approx(1) and found["bad"]["causal_rho"] == pytest.approx(-1)
+    truth["value"] = np.random.default_rng(0).permutation(len(clips)).astype(float)
+    rows = pd.DataFrame({"clip": truth["clip"], "metric": "excess", "dataset": "planted"})
+    rows["speaker"] = [one.speaker for one in clips]
+    values = {"good": truth["value"] ** 2, "bad": -truth["value"], "best": truth["value"]}
+    values["random"] = np.random.default_rng(1).standard_normal(len(clips))
+    scores = pd.concat([rows.assign(method=name, value=value) for name, value in values.items()])
+    found = estimate_effects(scores, truth, clips, draws=200)
+    assert found["good"]["causal_rho"] == pytest.approx([1, 1, 1])
+    assert found["bad"]["causal_rho"] == pytest.approx([-1, -1, -1])
+    value, low, high = found["random"]["causal_rho"]
+    assert low < 0 < high and low < value < high and abs(value) < 0.5
+    assert "best" not in found  # the oracle is a map of the span and knows nothing of effects
 
 
-def test_concepts_that_rank_cues_as_the_model_does_score_one():
-    from ser.dataset.planted.lens import LENS_CUES
+def test_a_cue_that_preparation_takes_away_is_unheard_and_others_are_not(tmp_path):
+    from hydra.utils import instantiate
 
-    draw = np.random.default_rng(0)
-    clips = [f"c{number}" for number in range(30)]
-    truth, cues = [], []
-    for clip in clips:
-        for cue, measure in MEASURES.items():
-            size = draw.uniform(1, 2) if cue in LENS_CUES else 0.1
-            cues.append((clip, measure, 0.5, size))
-            if cue in LENS_CUES:
-                truth.append((clip, cue, "shapley", -3 * size))
-    linked = pd.DataFrame(cues, columns=["clip", "cue", "quantile", "neutral"])
-    found = score_concepts(linked, pd.DataFrame(truth, columns=["clip", "player", "kind", "value"]))
-    assert found["cue_rank"] == pytest.approx(1) and abs(found["cue_rank_chance"]) < 0.1
-    assert found["used_auroc"] == 1
-    equal = pd.DataFrame(1.0, index=clips, columns=list(MEASURES.values()))
-    assert find_used(equal) == 0.5
+    keys = ["dataset=planted_a1", "dataset.cue=loudness", "dataset.speakers=4", "dataset.utterances_per_speaker=4"]
+    frame = make_frame([*keys, f"dataset.root={tmp_path}", "dataset.jobs=1"]).iloc[::4]
+    subject = Subject(("neutral", "anger"), 16000, ask=hear_level)
+    clips = [hear(subject, row) for row in frame.to_dict("records")]
+    level = instantiate(compose(["audio=lufs23"]).audio)
+    assert list_unheard(measure_truth(subject, clips, Preparation())) == []
+    truth = measure_truth(subject, clips, level)
+    assert list_unheard(truth) == ["loudness"]
+    changes = truth[truth["kind"] == "change"].groupby("player")["value"].max()
+    assert changes["loudness"] < UNHEARD / 10 and changes.drop("loudness").min() > 10 * UNHEARD
 
 
 def test_the_gate_compares_with_the_ideal_observer():

@@ -9,13 +9,13 @@ from torch import nn
 
 from ser.backbone.base import Tokens
 from ser.backbone.mel_cnn import MelCNN
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.explainer.subject import Subject
 from ser.head.emotion_network import Shape
 from ser.head.end_to_end import EndToEnd, FromSpectrogram, FromWaveform
 from ser.head.network import NetworkHead
 from ser.paths import find_shipped
-from ser.train import build_trunk
 
 RATE = 16000
 EMOTIONS = ("anger", "neutral", "sadness")

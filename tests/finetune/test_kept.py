@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ser.audio.prepare import Preparation
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.head.data import Part, Workspace
 from ser.head.network import NetworkHead
-from ser.train import build_trunk
 from ser.training.fit import Training
 
 STOPPING = {"monitor": "val/loss", "mode": "min", "patience": 50}

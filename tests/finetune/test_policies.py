@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.errors import InputError
 from ser.finetune.frozen import Frozen
@@ -14,7 +15,6 @@ from ser.finetune.partial import BitFit, HeadThenFull, LastBlocks
 from ser.head.network import NetworkHead
 from ser.head.reading import Reading
 from ser.head.trunk import Trunk
-from ser.train import build_trunk
 
 SPEECH = ("tiny_wav2vec2", "tiny_wav2vec2_layer_norm", "tiny_hubert", "tiny_wavlm", "tiny_data2vec", "tiny_whisper")
 OTHERS = ("tiny_byol", "tiny_cvt")

@@ -6,17 +6,17 @@ import torch
 
 from ser.audio.prepare import Preparation
 from ser.backbone.statistics import KEPT, combine
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.errors import InputError
 from ser.finetune.full import Full
-from ser.head.data import Part
-from ser.head.emotion_network import Shape, find_frame_spread
+from ser.head.data import Part, find_frame_spread
+from ser.head.emotion_network import Shape
 from ser.head.network import NetworkHead
 from ser.head.pooling import AttentionPooling, StatisticsPooling
 from ser.head.reader import FrameReader
 from ser.head.reading import STATISTICS, Reading
 from ser.head.trunk import Trunk
-from ser.train import build_trunk
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.errors import InputError
 from ser.head.parts import PartsPooling
 from ser.head.reading import Reading
 from ser.head.recurrent import GRUPooling, LSTMPooling, RNNPooling
-from ser.train import build_trunk
 
 SIZE = 5
 KINDS = {GRUPooling: nn.GRU, LSTMPooling: nn.LSTM, RNNPooling: nn.RNN}

@@ -10,10 +10,10 @@ from hydra.utils import instantiate
 from torch import nn
 
 from ser.audio.prepare import Preparation
+from ser.chosen import build_training, build_trunk
 from ser.config import compose
 from ser.head.data import Part, Workspace
 from ser.head.emotion_network import Shape
-from ser.train import build_training, build_trunk
 
 GRID = {
     "pooling": ["mean", "ecapa"],

@@ -56,8 +56,8 @@ def others(tmp_path):
 
 @pytest.mark.parametrize("finetune", [["finetune=full"], ["finetune=lora", "finetune.rank=2"]], ids=["full", "lora"])
 def test_a_backbone_goes_on_from_where_another_corpus_left_it(train, take_up, others, finetune, spoken):
+    from ser.chosen import build_trunk
     from ser.head.network import NetworkHead
-    from ser.train import build_trunk
 
     outcome, folder, config = train(*finetune, "optimizer.lr=0.01")
     backbone = instantiate(config.backbone)

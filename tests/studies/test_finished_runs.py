@@ -40,3 +40,30 @@ def test_a_model_says_from_sound_what_it_said_when_tested(kind, write_corpus, ou
         for wave, one in zip(waves[:2], said, strict=False):
             logits = subject.score(subject.encode(torch.from_numpy(wave)[None]))
             np.testing.assert_allclose(logits.softmax(-1)[0].numpy(), one, atol=2e-5)
+
+
+def test_a_run_of_an_earlier_version_is_taken_up_with_what_was_added_since(write_corpus, outputs):
+    from omegaconf import OmegaConf
+
+    from ser.errors import InputError
+    from ser.train import train
+
+    corpus = write_corpus(outputs / "corpus", speakers=4, takes=1)
+    train(compose([*corpus.overrides, "head=dummy", "backbone=noise", "metrics.by=[]"]), outputs / "run")
+    path = outputs / "run" / "config.yaml"
+    whole = OmegaConf.load(path)
+    older = whole.copy()
+    for name in ("language", "augmentation"):
+        older.pop(name)
+    for name, key in (("data", "shuffle_labels"), ("dataset", "variant"), ("dataset", "texts")):
+        older[name].pop(key)
+    OmegaConf.save(older, path)
+    finished = FinishedRun.open(str(outputs / "run"), compose([], "explain"))
+    assert finished.config.dataset == whole.dataset and finished.config.metrics.by == []
+    assert finished.config.data.shuffle_labels is None and len(finished.tested)
+    assert type(finished.choices.language).__name__ == "NoLanguage" and finished.choices.augmentation is None
+    finished.load_model(next(iter(finished.folds)))
+    older.pop("pooling")
+    OmegaConf.save(older, path)
+    with pytest.raises(InputError, match="its configuration has no pooling"):
+        FinishedRun.open(str(outputs / "run"), compose([], "explain"))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ser.study import choose_values, fill, list_studies, read_study, write_value
+from ser.study import choose_values, fill, list_jobs, list_studies, read_study, write_value
 
 TINY = [
     "backbone=noise",
@@ -164,6 +164,13 @@ def test_wrong_commands_say_what_is_right(ser, write_study):
         said = ser("study", *arguments)
         assert said.code == 2 and says in said.err, said.err
     assert "usage: ser study" in ser("study").out and ser("study", "--help").code == 0
+
+
+def test_the_runs_of_a_sweep_are_those_that_finished(tmp_path):
+    jobs = [{"run_dir": str(number), "state": state} for number, state in enumerate(("finished", "failed", "skipped"))]
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": jobs}))
+    assert list_jobs(str(tmp_path)) == f"{tmp_path}/0,{tmp_path}/2"
+    assert list_jobs(str(tmp_path / "single")) == f"{tmp_path}/single" and list_jobs("") == ""
 
 
 def test_values_in_commands():

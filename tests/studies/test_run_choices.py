@@ -30,6 +30,7 @@ SMALL = {
     "head=svm": ["head.grid.gamma=[scale]"],
     "head=mlp": ["head.hidden=[4]"],
     "head=kumar_dense": ["head.hidden=[4]"],
+    "backbone=fusion": ["backbone@backbone.audio=tiny_wav2vec2", "backbone.text.missing=mask"],
     "backbone=glove": ["backbone.missing=mask"],
     "backbone=tiny_text": ["backbone.missing=mask"],
     "backbone=sequences": ["backbone.parts=[mfcc,chroma]", "backbone.mfcc=3", "backbone.mels=8", "backbone.fft=512"],
@@ -37,6 +38,7 @@ SMALL = {
 }
 #: What a choice cannot be made without.
 NEEDED = {
+    **{f"fusion={rule}": ["backbone=fusion"] for rule in list_choices(GROUPS["fusion"])},
     "language=ctc": ['language.pretune=["dataset=emovo"]'],
     "language=emotion": ["language.run=some-run"],
 }
@@ -96,7 +98,7 @@ def test_each_yaml_composes_and_makes_its_object(group, choice, small_corpora, o
         made = instantiate(config.head, class_weight=config.class_weight)
         assert callable(made.fit) and callable(made.load) and isinstance(made.uses_trainer, bool)
     elif group in ("trainer", "optimizer", "scheduler", "loss"):
-        from ser.train import build_training
+        from ser.chosen import build_training
 
         training = build_training(config)
         assert (training.scheduler is None) == (config.choices.scheduler == "none")
@@ -106,6 +108,8 @@ def test_each_yaml_composes_and_makes_its_object(group, choice, small_corpora, o
         assert needed is None or isinstance(made.load(), Manifest)  # the others are read in tests/dataset
     elif group == "augmentation":
         assert config.augmentation.copies == 1  # tests/augmentation makes every one of them
+    elif choice == "none" and group == "debug":
+        assert "debug" not in config
     else:
         made = instantiate(config[group])
         if group == "backbone":
@@ -122,7 +126,7 @@ NETWORKS = ("linear", "mlp", "kumar_dense")
 #: One backbone of each kind, small: the others of a family differ in their weights.
 BACKBONES = (
     "egemaps", "noise", "mel_cnn_small", "tiny_wav2vec2", "tiny_wavlm", "tiny_whisper", "tiny_byol", "sequences",
-    "glove", "tiny_text",
+    "glove", "tiny_text", "fusion",
 )  # fmt: skip
 LEARNED = ("attention", "attentive_statistics", "ecapa", "gru", "lstm", "rnn", "branches")
 UNTRAINED = ("mel_cnn_small", "tiny_text")
@@ -222,13 +226,16 @@ def test_every_pair_of_choices_runs_or_is_refused(small_corpora, split_keys, out
     factors["augmentation"] = ["none", "white_noise", "tempo", "union"]
     factors["class_weight"] = ["none", "balanced"]
     wrong, states = [], []
+    rules = itertools.cycle(list_choices(GROUPS["fusion"]))
     for number, chosen in enumerate(cover_pairs(factors, clash)):
         network = chosen["head"] in NETWORKS
+        fused = chosen["backbone"] == "fusion" and network  # other heads can take concat alone
         tune = str(chosen["head"] in TUNED).lower()
         keys = [
             *small_corpora[chosen["dataset"]],
             *(f"{name}={chosen[name]}" for name in factors if name != "dataset"),
             *SMALL.get(f"backbone={chosen['backbone']}", []),
+            *([f"fusion={next(rules)}"] if fused else []),
             *SMALL.get(f"head={chosen['head']}", []),
             *SMALL.get(f"pooling={chosen['pooling']}", []),
             *([] if network else [f"head.tune={tune}", "head.inner_folds=2"]),

@@ -167,8 +167,8 @@ def test_three_lines_of_python(outputs, tones):
 def test_a_fold_that_lacks_a_class(head, write_corpus, tmp_path, train, outputs):
     from hydra.utils import instantiate
 
+    from ser.chosen import build_trunk
     from ser.config import compose
-    from ser.train import build_trunk
 
     lone = {"surprise": ["s00"]}
     corpus = write_corpus(tmp_path / "c", speakers=5, emotions=("surprise", *EMOTIONS), takes=2, only=lone)
@@ -199,10 +199,10 @@ def test_a_fold_that_lacks_a_class(head, write_corpus, tmp_path, train, outputs)
 
 
 def test_the_reloaded_model_says_what_the_run_wrote(train, tones, outputs):
+    from ser.chosen import Choices
     from ser.config import compose
     from ser.corpus import read_corpora
     from ser.gather import gather_clips
-    from ser.train import Choices
 
     overrides = [*tones.overrides, "backbone=egemaps", "head=svm", "head.tune=false", "split=kfold", "split.folds=2"]
     outcome, folder = train(*overrides)

@@ -18,17 +18,28 @@ MODELS = {
     "spectrogram transformer": ["backbone=tiny_whisper", "head=linear"],
     "frozen cnn": ["backbone=tiny_byol", "head=linear", "pooling=mean_plus_max"],
     "callable": ["backbone=egemaps", "head=logreg", "head.tune=false"],
-}
+    "fused": [
+        "backbone=fusion", "backbone@backbone.audio=egemaps", "backbone@backbone.text=words",
+        "backbone.text.missing=mask", "head=linear",
+    ],
+}  # fmt: skip
 NEED_GRADIENTS = ("saliency", "smoothgrad", "input_x_grad", "integrated_gradients", "gradcam", "lrp", "crp")
+#: What explains models that hear and read; nothing else does.
+FUSED = ("modality", "overlap")
+#: What explains a run as a whole.
+WHOLE = ("probing", "importance", "probing_published", "layers", "overlap", "modality")
 #: What cannot be explained.
 REFUSED = {
     "attention_rollout": {"cnn", "frozen cnn", "callable"},
     "linear_shap": {"cnn"},
     "probing_published": {"cnn"},
+    "layers": {"callable"},
+    "modality": set(MODELS) - {"fused"},  # they get sound alone
     **{name: {"callable"} for name in NEED_GRADIENTS},
 }
 SMALL = {
     "integrated_gradients": ["explainer.gate=1000"],
+    "overlap": ["explainer.least=2"],
     **{name: ["explainer.masks=24"] for name in ("segments", "lime", "rise", "banzhaf")},
 }
 
@@ -69,13 +80,13 @@ def test_every_explainer_explains_every_model_or_says_why_not(models, model, exp
     if explainer == "counterfactual":
         pytest.importorskip("pyworld", reason="needs the extra: pip install 'ser[world]'")
     keys = ["explain_eval=none", "cue_link=none", *SMALL.get(explainer, [])]
-    if model in REFUSED.get(explainer, ()):
+    if model in REFUSED.get(explainer, ()) or (model == "fused" and explainer not in FUSED):
         with pytest.raises(InputError, match="explainer"):
             explain(models, model, explainer, *keys)
         return
     outcome, folder = explain(models, model, explainer, *keys)
     assert outcome.state == "finished"
-    if explainer in ("probing", "importance", "probing_published"):  # of the run as a whole
+    if explainer in WHOLE:
         assert len(json.loads((folder / "metrics.json").read_text())) > 1 and list(folder.glob("*.csv"))
         return
     if explainer == "linear_shap":
@@ -143,6 +154,35 @@ def test_clips_that_were_not_tested_are_refused(models):
         explain(models, "cnn", "random", "explain.class=joy", folder="joy")
     with pytest.raises(InputError, match="run="):
         explain(models, "nothing", "random")
+
+
+def test_words_of_a_table_are_segments(models):
+    from ser.train import train
+
+    table = pd.read_csv(models / "corpus" / "clips.csv")
+    with_words = table.assign(said=['[["one", 0.1, 0.2], ["two", 0.2, 0.35]]'] * len(table))
+    with_words.to_csv(models / "corpus" / "words.csv", index=False)
+    corpus = ["dataset=csv", f"dataset.path={models / 'corpus' / 'words.csv'}", "dataset.columns.words=said"]
+    train(compose([*corpus, *MODELS["callable"]]), models / "words")
+    keys = ["explainer/unit=word", "explain_eval=none", "cue_link=none"]
+    _, folder = explain(models, "words", "segments_loo", *keys)
+    with np.load(folder / "attributions.npz") as arrays:
+        clip = json.loads((folder / "explanation.json").read_text())[0]["clip"]
+        values, times = arrays[f"{clip}|values"], arrays[f"{clip}|times"]
+    changes = times[1:][np.abs(np.diff(values)) > 1e-9]
+    np.testing.assert_allclose(changes, [0.105, 0.205, 0.355], atol=0.006)
+    with pytest.raises(InputError, match="column words of the manifest"):
+        explain(models, "callable", "segments_loo", *keys, folder="wordless")
+    assert not (models / "wordless").exists()
+
+
+@pytest.mark.parametrize("model", ["waveform", "frozen cnn", "spectrogram transformer"])
+def test_what_explains_a_frozen_network_is_not_refused_before_it_trains(model, outputs):
+    from ser.chosen import Choices
+    from ser.explain import check_choices
+
+    config = compose([*MODELS[model], "explainer=saliency"])
+    check_choices(config, Choices.build(config))
 
 
 def test_training_explains_at_once_and_refuses_before_it_trains(models, write_corpus):

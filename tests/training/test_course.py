@@ -11,13 +11,13 @@ from torch import nn
 from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR, ReduceLROnPlateau
 from training_tools import Interrupted, Log
 
+from ser.chosen import build_training
 from ser.commands.list import list_choices, list_groups
 from ser.config import compose
 from ser.errors import InputError
 from ser.head.data import Part
 from ser.head.losses import FocalLoss
 from ser.head.network import NetworkHead
-from ser.train import build_training
 from ser.training.schedules import WarmupCosine, WarmupLinear
 
 STOPPING = {"monitor": "val/uar", "mode": "max", "patience": 50}

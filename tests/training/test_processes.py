@@ -18,6 +18,7 @@ from torch import nn
 from training_tools import Log
 
 from ser.backbone.noise import Noise
+from ser.chosen import build_training, build_trunk
 from ser.commands.list import list_choices, list_groups
 from ser.config import compose
 from ser.errors import InputError
@@ -25,7 +26,6 @@ from ser.gather import make_augmentation
 from ser.head.data import Workspace
 from ser.head.network import NetworkHead, fit_share, forget
 from ser.head.trunk import Trunk
-from ser.train import build_training, build_trunk
 from ser.training.fit import Training
 from ser.training.processes import train_together
 

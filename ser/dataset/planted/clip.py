@@ -21,7 +21,7 @@ from ser.dataset.planted.utterance import Utterance, synthesise
 #: Counts up whenever the same parameters give other audio or another truth.
 VERSION = 1
 SENTENCES = 10
-LABELS = {emotion: code for code, emotion in CODES["planted"].items()}
+LABELS = {emotion: code for code, emotion in {**CODES["planted"], **CODES["planted_c"]}.items()}
 #: Parts of eight speakers, women and men alternating: half train, and every part has as many of each.
 SPEAKER_PARTS = ("train", "train", "validation", "test", "train", "train", "test", "validation")
 

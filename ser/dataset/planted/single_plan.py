@@ -7,7 +7,7 @@ the same size in SDs, there half of the time whatever the class; in A2 on other 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
@@ -143,11 +143,6 @@ class SinglePlan:
         parts = [find_part(int(speaker.removeprefix("s"))) for speaker in frame["speaker"]]
         return frame.assign(split=parts, seed=self.seed, strength=self.strength)
 
-    def vary_rest(self, rng: np.random.Generator) -> dict[str, float]:
-        """Doses of all cues but the two, as they vary in anyone's speech."""
-        draws = dict(zip(NATURAL, np.clip(rng.standard_normal(len(NATURAL)), -3, 3), strict=True))
-        return {cue: fit_dose(cue, REST * draw) for cue, draw in draws.items() if cue not in (self.cue, self.decoy)}
-
 
 @dataclass(frozen=True)
 class GlobalPlan(SinglePlan):
@@ -162,7 +157,7 @@ class GlobalPlan(SinglePlan):
     ) -> tuple[dict[str, float], tuple[Span, ...], dict[str, object]]:
         """Normal doses of cue and decoy, d' SDs apart."""
         rng = open_stream(Stream.LENS, key)
-        doses = self.vary_rest(rng)
+        doses = vary_rest(rng, (self.cue, self.decoy))
         for cue, there in ((self.cue, present), (self.decoy, misleads)):
             doses[cue] = fit_dose(cue, float(np.clip(rng.standard_normal(), -3, 3)) + self.strength * there)
         return doses, (), {"d_prime": self.strength}
@@ -185,7 +180,7 @@ class LocalPlan(SinglePlan):
         self, sentence: Sentence, key: tuple[int, ...], present: bool, misleads: bool
     ) -> tuple[dict[str, float], tuple[Span, ...], dict[str, object]]:
         """Fixed doses on two spans of syllables, each within a word, that do not touch."""
-        doses = self.vary_rest(open_stream(Stream.LENS, key))
+        doses = vary_rest(open_stream(Stream.LENS, key), (self.cue, self.decoy))
         places = list_spans(sentence, self.span)
         starts = places[int(open_stream(Stream.SPAN, key).integers(len(places)))]
         size = [fit_dose(cue, self.strength) for cue in (self.cue, self.decoy)]
@@ -203,6 +198,12 @@ class LocalPlan(SinglePlan):
     def complete(self, frame: pd.DataFrame) -> pd.DataFrame:
         """With the answers of the ideal observer, who hears the cue wherever it is."""
         return super().complete(frame).assign(ideal=frame["emotion"])
+
+
+def vary_rest(rng: np.random.Generator, planted: Collection[str]) -> dict[str, float]:
+    """Doses of all cues but the planted ones, as they vary in anyone's speech."""
+    draws = dict(zip(NATURAL, np.clip(rng.standard_normal(len(NATURAL)), -3, 3), strict=True))
+    return {cue: fit_dose(cue, REST * draw) for cue, draw in draws.items() if cue not in planted}
 
 
 def fit_dose(cue: str, size: float) -> float:

@@ -19,12 +19,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ser.dataset.planted.channel import Channel, measure_level, record
-from ser.dataset.planted.clip import VERSION, Script, Span, compose_numbered, introduce_speaker
+from ser.dataset.planted.clip import VERSION, Script, Span, introduce_speaker
 from ser.dataset.planted.cues import CUE_NAMES, Array
 from ser.dataset.planted.lens import LENS_CUES, attribute_cues
 from ser.dataset.planted.lens_plan import CUTOFF_NEUTRAL, SHORTCUTS, SNR_NEUTRAL
 from ser.dataset.planted.speaker import Speaker
 from ser.dataset.planted.tract import RATE
+from ser.dataset.planted.word import read_sentence
 from ser.errors import InputError
 from ser.progress import show_progress
 
@@ -81,6 +82,24 @@ def resynthesise(row: Mapping[str, Any], without: Collection[str] = ()) -> Wave:
     return Retelling(row).speak(without)
 
 
+def recompose(row: Mapping[str, Any], without: Collection[str] = ()) -> Wave:
+    """A clip as its corpus would have made it without some players, ``[samples]`` at 16 kHz.
+
+    Other than in :func:`resynthesise`, noise follows the level of the voice if it does so in the corpus (all tracks but
+    A2): what is left of a cue is then in the voice alone.
+
+    Args:
+        row, without: see there.
+
+    Raises:
+        InputError: see there.
+    """
+    script = read_script(row)
+    for player in without:
+        script = neutralise(script, player)
+    return record(script.speak().wave, script.channel, RATE, script.key, script.reference)[0]
+
+
 def read_script(row: Mapping[str, Any]) -> Script:
     """The script of a clip from its row in the manifest.
 
@@ -91,7 +110,7 @@ def read_script(row: Mapping[str, Any]) -> Script:
         raise InputError(
             f"clip {row.get('clip')}: generator version {row.get('generator_version')}",
             expected=f"{VERSION}, for only the same generator can speak a clip again",
-            remedy="rows of dataset=planted or planted_a0 to planted_a4, made by this version of ser",
+            remedy="rows of dataset=planted or planted_a0 to planted_c, made by this version of ser",
         )
     seed, number = int(row["seed"]), int(str(row["speaker"]).removeprefix("s"))
     snr, gain, shelf = (float(row[name]) for name in ("snr_db", "gain_db", "shelf_db"))
@@ -102,7 +121,7 @@ def read_script(row: Mapping[str, Any]) -> Script:
             spans.append(Span(str(row[cue]), float(row[dose]), at, at + int(row["span_syllables"])))
     return Script(
         voice=introduce_speaker(seed, number),
-        sentence=compose_numbered(seed, int(str(row["sentence"]).removeprefix("t"))),
+        sentence=read_sentence(seed, str(row["sentence"])),
         key=(seed, number, int(row["draw"])),
         channel=Channel(snr, gain, shelf, find_number(row, "cutoff_hz")),
         doses={cue: float(row[f"cue_{cue}"]) for cue in CUE_NAMES},
@@ -143,8 +162,8 @@ def list_players(frame: pd.DataFrame) -> tuple[str, ...]:
     if f"z_{LENS_CUES[0]}" in frame:
         return (*LENS_CUES, *(frame["shortcut"].unique() if "shortcut" in frame else ()))
     if "planted" in frame:
-        return tuple(dict.fromkeys([*frame["planted"], *frame["decoy"]]))
-    raise InputError("these clips have no planted label", expected="rows of tracks A1 to A4")
+        return tuple(dict.fromkeys([*frame["planted"], *frame.get("decoy", ())]))
+    raise InputError("these clips have no planted label", expected="rows of tracks A1 to A4 or C")
 
 
 def attribute_rows(frame: pd.DataFrame) -> Array:

@@ -42,6 +42,37 @@ class Metric:
     limit: float | None = None
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What a score of planted clips would be by chance, and at best.
+
+    Attributes:
+        chance: a number, or the metric that holds it for each method; with :data:`PERMUTED`, the score's own with
+            importances in random order.
+        ideal: a number, or whose value: :data:`BEST`.
+    """
+
+    chance: float | str
+    ideal: float | str
+
+
+#: What is appended to a score's name where importances were permuted.
+PERMUTED = "_chance"
+#: Scores that are held against planted truth.
+PLANTED = {
+    "loc_auroc": Bounds(0.5, 1.0),
+    "loc_ap": Bounds("prevalence", 1.0),
+    "point": Bounds("prevalence", 1.0),
+    "enrichment": Bounds(1.0, BEST),
+    "decoy": Bounds(1.0, 0.0),
+    "causal_rho": Bounds(0.0, 1.0),
+    "cue_rank": Bounds(PERMUTED, 1.0),
+    "cue_sign": Bounds(PERMUTED, 1.0),
+    "cue_mae": Bounds(PERMUTED, 0.0),
+    "used_auroc": Bounds(0.5, 1.0),
+    "shortcut_hit": Bounds(PERMUTED, 1.0),
+    "reliance": Bounds(PERMUTED, 0.0),
+}
 #: Scores that the table and the figure show, in their order.
 HEADLINES = (
     Metric("insertion_deletion", "insertion − deletion", 1),
@@ -66,7 +97,11 @@ HEADLINES = (
     Metric("decoy", "decoy enrichment", -1),
     Metric("causal_rho", "ρ with what the cue causes", 1),
     Metric("cue_rank", "cues: ρ with Shapley values", 1),
+    Metric("cue_sign", "cues: sign of Shapley values", 1),
+    Metric("cue_mae", "cues: error of shares", -1),
     Metric("used_auroc", "cues: AUROC of those used", 1),
+    Metric("shortcut_hit", "shortcut named first", 1),
+    Metric("reliance", "reliance on what is not heard", -1),
     Metric("plausibility", "plausibility", 1),
     Metric("plausibility_z", "plausibility: z", 1),
     Metric("valid", "valid", 1),

@@ -7,7 +7,7 @@ taking the cue away has on the margin; reported importances of cues with their S
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,27 +147,40 @@ def correlate_effects(excess: ArrayLike, effects: ArrayLike) -> float:
 # ---- which: importances of cues
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Score:
-    """A score with what chance would give; ``clips`` that it is the mean of."""
+    """A score of every clip, and the mean of the same with the clip's importances in random order.
 
-    value: float
-    chance: float
-    clips: int
+    Attributes:
+        scores: [clips]; NaN where a clip has none.
+        chances: [clips].
+    """
+
+    scores: Array
+    chances: Array
 
     @property
-    def skill(self) -> float:
-        """0 at chance, 1 for a score of 1."""
-        return (self.value - self.chance) / (1 - self.chance) if self.chance < 1 else float("nan")
+    def value(self) -> float:
+        """Mean over the clips that are scored."""
+        return nanmean(self.scores)
+
+    @property
+    def chance(self) -> float:
+        """Mean of what chance would give on the same clips."""
+        return nanmean(self.chances)
+
+    @property
+    def clips(self) -> int:
+        """How many are scored."""
+        return int(np.isfinite(self.scores).sum())
 
 
 def score_cues(reported: ArrayLike, truth: ArrayLike, seed: int = 0) -> dict[str, Score]:
     """Reported importances of cues against their Shapley values in the model.
 
-    ``cue_rank`` is Spearman's correlation within a clip, ``cue_sign`` the share of a clip's true importance whose sign
-    is reported, ``cue_mae`` the mean absolute error after both sides are scaled to absolute values that sum to 1, so
-    that importances in other units can be compared: 0 is best there. Chance is the mean over permutations of the
-    reported importances within each clip.
+    ``cue_rank`` is Spearman's correlation of their sizes within a clip, ``cue_sign`` the share of a clip's true
+    importance whose sign is reported, ``cue_mae`` the mean absolute error after both sides are scaled to absolute
+    values that sum to 1, so that importances in other units can be compared: 0 is best there.
 
     Args:
         reported: signed [clips, cues].
@@ -175,15 +188,15 @@ def score_cues(reported: ArrayLike, truth: ArrayLike, seed: int = 0) -> dict[str
         seed: of the permutations.
     """
     said, true = scale(reported), scale(truth)
-    kept = np.isfinite(said).all(axis=1) & np.isfinite(true).all(axis=1)
-    said, true = said[kept], true[kept]
+    kept: Mask = np.isfinite(np.concatenate([said, true], axis=1)).all(axis=1)
     scores = {"cue_rank": find_ranks, "cue_sign": find_signs, "cue_mae": find_errors}
-    return {name: against_chance(function, said, true, seed) for name, function in scores.items()}
+    return {name: against_chance(function, said, true, kept, seed) for name, function in scores.items()}
 
 
 def find_ranks(reported: Array, truth: Array) -> Array:
-    """Spearman's correlation of every clip [clips]."""
-    return np.array([correlate_ranks(one, other) for one, other in zip(reported, truth, strict=True)])
+    """Spearman's correlation of the sizes in every clip [clips]."""
+    pairs = zip(np.abs(reported), np.abs(truth), strict=True)
+    return np.array([correlate_ranks(one, other) for one, other in pairs])
 
 
 def find_signs(reported: Array, truth: Array) -> Array:
@@ -197,7 +210,7 @@ def find_errors(reported: Array, truth: Array) -> Array:
 
 
 def score_shortcut(reported: ArrayLike, truth: ArrayLike, shortcut: int, seed: int = 0) -> Score:
-    """Share of the decisions carried by the shortcut in which it is reported as more important than every cue.
+    """Whether the shortcut is reported as more important than every cue, in the decisions that it carries.
 
     Args:
         reported: signed importances [clips, players].
@@ -207,7 +220,7 @@ def score_shortcut(reported: ArrayLike, truth: ArrayLike, shortcut: int, seed: i
     """
     said, true = scale(reported), scale(truth)
     carried = (np.abs(true[:, shortcut]) > CARRIES) & np.isfinite(said).all(axis=1)
-    return against_chance(lambda one, _: point_at(one, shortcut), said[carried], true[carried], seed)
+    return against_chance(lambda one, _: point_at(one, shortcut), said, true, carried, seed)
 
 
 def point_at(importances: Array, player: int) -> Array:
@@ -222,16 +235,19 @@ def find_reliance(reported: ArrayLike, cue: int) -> Array:
     return np.abs(scale(reported)[:, cue])
 
 
-def against_chance(function: Callable[[Array, Array], Array], reported: Array, truth: Array, seed: int) -> Score:
-    """Mean of a score over clips, and the same with the reported importances of each clip in random order."""
-    if not len(reported):
-        return Score(float("nan"), float("nan"), 0)
-    rng = np.random.default_rng(seed)
-    # Many clips need few permutations each for a mean that is as exact.
-    rounds = max(1, -(-PERMUTATIONS // len(reported)))
-    draws = [nanmean(function(rng.permuted(reported, axis=1), truth)) for _ in range(rounds)]
-    values = function(reported, truth)
-    return Score(nanmean(values), nanmean(np.array(draws)), int(np.isfinite(values).sum()))
+def against_chance(
+    function: Callable[[Array, Array], Array], reported: Array, truth: Array, kept: Mask, seed: int
+) -> Score:
+    """A score of the clips that are kept, and its mean with the reported importances of each clip in random order."""
+    values, chances = np.full(len(reported), np.nan), np.full(len(reported), np.nan)
+    if kept.any():
+        said, true = reported[kept], truth[kept]
+        rng = np.random.default_rng(seed)
+        # Many clips need few permutations each for a mean that is as exact.
+        rounds = max(1, -(-PERMUTATIONS // len(said)))
+        values[kept] = function(said, true)
+        chances[kept] = np.mean([function(rng.permuted(said, axis=1), true) for _ in range(rounds)], axis=0)
+    return Score(values, chances)
 
 
 # ---- intervals
@@ -260,42 +276,6 @@ def bootstrap(
     values = np.array([statistic(np.concatenate([clips[number] for number in row])) for row in chosen])
     known = values[np.isfinite(values)]
     return tuple(map(float, np.percentile(known, [2.5, 97.5]))) if len(known) else (float("nan"),) * 2  # type: ignore[return-value]
-
-
-def average(values: ArrayLike, speakers: ArrayLike, draws: int = 2000, seed: int = 0) -> dict[str, float]:
-    """Mean over clips with its interval over speakers (:func:`bootstrap`); clips without the score do not count."""
-    scores = np.asarray(values, dtype=float)
-    names, place = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
-    known = np.isfinite(scores)
-    totals = np.bincount(place, np.where(known, scores, 0.0), len(names))
-    counts = np.bincount(place, known, len(names))
-    result = {"mean": float(totals.sum() / counts.sum()) if known.any() else float("nan")}
-    low = high = float("nan")
-    if (counts > 0).sum() > 1:
-        chosen = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
-        with np.errstate(invalid="ignore"):
-            low, high = np.nanpercentile((chosen @ totals) / (chosen @ counts), [2.5, 97.5])
-    return result | {"low": float(low), "high": float(high), "clips": int(known.sum())}
-
-
-def summarise_maps(
-    scores: Mapping[str, ArrayLike], effects: ArrayLike, speakers: ArrayLike
-) -> dict[str, dict[str, float]]:
-    """Scores of an explainer's maps over clips, each with its interval over speakers.
-
-    Args:
-        scores: of :func:`score_map`, by name [clips].
-        effects: of the cue on the margin [clips].
-        speakers: of the clips.
-
-    Returns:
-        Score → ``mean``, ``low``, ``high``, ``clips``; ``causal_rho`` is the correlation over clips.
-    """
-    found = {name: average(values, speakers) for name, values in scores.items() if name != "excess"}
-    excess, caused = np.asarray(scores["excess"], dtype=float), np.asarray(effects, dtype=float)
-    low, high = bootstrap(lambda rows: correlate_effects(excess[rows], caused[rows]), speakers)
-    clips = int((np.isfinite(excess) & np.isfinite(caused)).sum())
-    return found | {"causal_rho": {"mean": correlate_effects(excess, caused), "low": low, "high": high, "clips": clips}}
 
 
 # ---- small things

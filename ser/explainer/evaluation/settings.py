@@ -44,6 +44,8 @@ class Evaluation:
         fills: what stands where something is removed.
         masks: in the bank.
         smallest_drop: distance in margin between a clip and its fill below which curves are not scored.
+        label_run: a finished run like the explained one that was trained on permuted labels, which the stage opens; its
+            maps are held against the explained run's.
         bootstrap: resamples of speakers for intervals.
         seed: of everything random.
 
@@ -59,6 +61,7 @@ class Evaluation:
     fills: Sequence[str] = ("noise", "mean_spec", "interp", "silence")
     masks: int = 256
     smallest_drop: float = 0.5
+    label_run: str | None = None
     bootstrap: int = 2000
     seed: int = 0
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ser.explainer.evaluation.metrics import BEST, HEADLINES, RANDOM
+from ser.explainer.evaluation.metrics import BEST, HEADLINES, PERMUTED, PLANTED, RANDOM
 
 #: Which clips a row is about.
 SUBSETS = ("all", "correct", "wrong")
@@ -127,3 +128,36 @@ def tabulate_explainers(table: pd.DataFrame, subset: str = "all") -> pd.DataFram
             if len(own) and (column == "mean" or own[column].notna().any()):
                 parts[f"{metric.name}{suffix}"] = own[column]
     return pd.DataFrame(parts, index=pd.Index(dict.fromkeys(rows["method"]), name="method"))
+
+
+def tabulate_planted(table: pd.DataFrame) -> pd.DataFrame:
+    """Scores of planted clips, a row a score and method, with what chance and the best map would reach.
+
+    Args:
+        table: of :func:`summarise`, with what methods are scored by as a whole.
+
+    Returns:
+        Columns ``metric, title, method, mean, ci_low, ci_high, chance, ideal``, in the order of the figure; no rows for
+        clips without planted truth.
+    """
+    rows = table[(table["subset"] == "all") & (table["method"] != BEST)]
+    means = {(row["metric"], row["method"]): row["mean"] for row in table[table["subset"] == "all"].to_dict("records")}
+    found = [
+        {"metric": metric.name, "title": metric.title, **row, **find_bounds(metric.name, row, means)}
+        for metric in HEADLINES
+        if metric.name in PLANTED
+        for row in rows[rows["metric"] == metric.name][["method", "mean", "ci_low", "ci_high"]].to_dict("records")
+    ]
+    columns = ["metric", "title", "method", "mean", "ci_low", "ci_high", "chance", "ideal"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def find_bounds(metric: str, row: Mapping[Hashable, Any], means: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Chance and ideal of one row."""
+    bounds = PLANTED[metric]
+    chance = bounds.chance
+    if isinstance(chance, str):
+        name = f"{metric}{PERMUTED}" if chance == PERMUTED else chance
+        chance = means.get((name, str(row["method"])), float("nan"))
+    ideal = means.get((metric, bounds.ideal), float("nan")) if isinstance(bounds.ideal, str) else bounds.ideal
+    return {"chance": chance, "ideal": ideal}

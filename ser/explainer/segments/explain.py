@@ -62,6 +62,11 @@ class Segments:
         if self.masks < 2:
             raise InputError(f"explainer.masks={self.masks}", expected="at least 2")
 
+    @property
+    def column(self) -> str | None:
+        """Of the manifest, with times that the unit needs."""
+        return self.unit.column
+
     def check(self, subject: Subject) -> None:
         """See :class:`ser.explainer.base.Explainer`."""
         self.unit.check(subject)

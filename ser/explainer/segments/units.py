@@ -174,7 +174,7 @@ class Words:
     """Words, and what lies between them.
 
     Args:
-        column: of the manifest, with start and end in s of each word of a clip.
+        column: of the manifest, with start and end in s of each word of a clip (:mod:`ser.explainer.marks`).
     """
 
     column: str = "words"

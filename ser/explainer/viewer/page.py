@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -15,7 +16,7 @@ from ser.errors import InputError
 from ser.explainer.viewer.clip import Span, ViewerClip
 from ser.explainer.viewer.maps import PAGE_CELLS, pack_maps, trace_curve
 from ser.explainer.viewer.sound import OUTLINE_COLUMNS, TOP, draw_spectrogram, encode_audio, to_mel, trace_outline
-from ser.report.blocks import count_things, show_number
+from ser.report.blocks import MISSING, count_things, show_number, show_range
 
 #: Marks of the spectrogram's axis in Hz, and how many marks of time there are at most.
 PITCHES = (500, 1000, 2000, 4000, 8000)
@@ -24,7 +25,13 @@ MARKS = 10
 KEYS = "1234567890"
 
 
-def write_viewer(path: Path, title: str, clips: Sequence[ViewerClip], notes: Sequence[str] = ()) -> Path:
+def write_viewer(
+    path: Path,
+    title: str,
+    clips: Sequence[ViewerClip],
+    notes: Sequence[str] = (),
+    planted: pd.DataFrame | None = None,
+) -> Path:
     """Write a page that shows and plays clips with what explainers say about them.
 
     The page is one file: audio, pictures, maps, styles and script are inside it. Printed, it shows the clips that its
@@ -35,6 +42,8 @@ def write_viewer(path: Path, title: str, clips: Sequence[ViewerClip], notes: Seq
         title: what the clips have in common, e.g. the model.
         clips: in the order of the list.
         notes: what a reader must know of all of them, a paragraph each.
+        planted: scores of all clips together against planted truth, a row a score and explainer
+            (:func:`ser.explainer.evaluation.summary.tabulate_planted`).
 
     Returns:
         The path.
@@ -54,6 +63,7 @@ def write_viewer(path: Path, title: str, clips: Sequence[ViewerClip], notes: Seq
             title=title,
             subtitle=f"ser explain · {count_things(len(clips), 'clip')} · {count_things(len(methods), 'explainer')}",
             notes=notes,
+            planted=show_planted(planted) if planted is not None and len(planted) else None,
             clips=shown,
             several=len({clip.dataset for clip in clips}) > 1,
             emotions=sorted({clip.true for clip in clips}),
@@ -88,6 +98,27 @@ def show_clip(clip: ViewerClip, methods: Sequence[str], cells: float) -> dict[st
         "explained": ", ".join(dict.fromkeys(one.target for one in clip.attributions.values())) or clip.predicted,
         "data": _embed(_collect_data(clip, cells)),
     }
+
+
+def show_planted(table: pd.DataFrame) -> dict[str, object]:
+    """The explainers, and the cells of each score, chance and ideal last; chance may differ between explainers."""
+    methods = list(dict.fromkeys(table["method"]))
+    rows = []
+    for title, own in table.groupby("title", sort=False):
+        by_method = own.set_index("method")
+        found = [_tell_interval(by_method.loc[name]) if name in by_method.index else ("", "") for name in methods]
+        rows.append((title, [*found, *(_tell_range(own[end]) for end in ("chance", "ideal"))]))
+    return {"methods": methods, "rows": rows}
+
+
+def _tell_interval(row: pd.Series) -> tuple[str, str]:
+    interval = show_range(row["ci_low"], row["ci_high"], 2)
+    return show_number(row["mean"], 2) + ("" if interval == MISSING else f" ({interval})"), f"{row['mean']:.6g}"
+
+
+def _tell_range(values: pd.Series) -> tuple[str, str]:
+    low, high = (round(float(end), 2) + 0.0 for end in (values.min(), values.max()))  # no negative zero
+    return show_range(low, high, 2), f"{low:.6g}"
 
 
 def choose_marks(start: float, seconds: float) -> list[float]:

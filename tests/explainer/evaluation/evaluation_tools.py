@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ser.backbone.mel_cnn import MelCNN
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.explainer.attribution import Attribution, Cost
 from ser.explainer.clip import Clip
@@ -17,7 +18,6 @@ from ser.explainer.subject import Subject
 from ser.head.emotion_network import Shape
 from ser.head.end_to_end import EndToEnd, FromSpectrogram, FromWaveform
 from ser.head.network import NetworkHead
-from ser.train import build_trunk
 
 RATE, BANDS, FRAMES = 16000, 8, 40
 STEP = 0.01

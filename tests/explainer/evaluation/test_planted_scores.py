@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ser.explainer.evaluation.planted import (
-    average,
     bootstrap,
     correlate_effects,
     find_auroc,
@@ -19,7 +18,6 @@ from ser.explainer.evaluation.planted import (
     score_map,
     score_shortcut,
     smooth,
-    summarise_maps,
 )
 
 TIMES = 0.005 + 0.01 * np.arange(240)
@@ -129,10 +127,10 @@ def test_importances_as_they_are_and_as_they_are_not():
     truth = np.random.default_rng(1).standard_normal((200, 5))
     exact = score_cues(3 * truth, truth)
     assert [exact[name].value for name in ("cue_rank", "cue_sign", "cue_mae")] == pytest.approx([1, 1, 0])
-    assert exact["cue_rank"].chance == pytest.approx(0, abs=0.05) and exact["cue_sign"].skill == pytest.approx(1)
+    assert exact["cue_rank"].chance == pytest.approx(0, abs=0.05)
     assert 0.5 < exact["cue_sign"].chance < 0.65 and exact["cue_mae"].chance > 0.1
     against = score_cues(-truth, truth)
-    assert [against[name].value for name in ("cue_rank", "cue_sign")] == pytest.approx([-1, 0])
+    assert [against[name].value for name in ("cue_rank", "cue_sign")] == pytest.approx([1, 0])  # ranks are of sizes
     blind = score_cues(np.random.default_rng(2).standard_normal((200, 5)), truth)
     for name, score in blind.items():
         assert score.value == pytest.approx(score.chance, abs=0.1), name
@@ -142,6 +140,7 @@ def test_importances_that_are_missing_do_not_count():
     truth = np.ones((3, 2))
     reported = np.array([[1.0, 0.5], [0.0, 0.0], [np.nan, 1.0]])
     assert score_cues(reported, truth)["cue_sign"].clips == 1
+    assert np.isfinite(score_cues(reported, truth)["cue_sign"].scores).tolist() == [True, False, False]
     assert np.isnan(score_cues(reported[1:], truth[1:])["cue_sign"].value)
 
 
@@ -164,24 +163,7 @@ def test_intervals_resample_speakers_not_clips():
     rng = np.random.default_rng(0)
     speakers = np.repeat(np.arange(8), 50)
     values = rng.standard_normal(8)[speakers] + 0.01 * rng.standard_normal(400)
-    found = average(values, speakers)
-    assert found["low"] < found["mean"] < found["high"] and found["clips"] == 400
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * values[::50].std() / np.sqrt(8), rel=0.3)
-    slow = bootstrap(lambda rows: float(values[rows].mean()), speakers)
-    assert slow == pytest.approx((found["low"], found["high"]), abs=0.1)
-    assert np.isnan(bootstrap(lambda rows: 1.0, ["one"] * 5)).all() and np.isnan(average([1.0, 2.0], ["a", "a"])["low"])
-    gaps = average([1.0, np.nan, 3.0, np.nan], ["a", "a", "b", "c"])
-    assert gaps["mean"] == 2 and gaps["clips"] == 2
-
-
-def test_an_explainer_is_summarised_over_speakers():
-    rng = np.random.default_rng(5)
-    speakers = np.repeat(list("abcdef"), 10)
-    effects = rng.uniform(1, 5, 60)
-    rows = [
-        score_map(effect * INSIDE + 0.2 * rng.standard_normal(240), TIMES, SPAN, DECOY if number % 2 else (np.nan,) * 2)
-        for number, effect in enumerate(effects)
-    ]
-    summary = summarise_maps({name: [row[name] for row in rows] for name in rows[0]}, effects, speakers)
-    assert summary["loc_auroc"]["low"] > 0.9 and summary["causal_rho"]["low"] > 0.9
-    assert summary["decoy"]["clips"] == 30 and summary["loc_auroc"]["clips"] == 60 and "excess" not in summary
+    mean, (low, high) = values.mean(), bootstrap(lambda rows: float(values[rows].mean()), speakers)
+    assert low < mean < high
+    assert high - low == pytest.approx(2 * 1.96 * values[::50].std() / np.sqrt(8), rel=0.3)
+    assert np.isnan(bootstrap(lambda rows: 1.0, ["one"] * 5)).all()

@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.explainer.evaluation import compare, summarise, tabulate_explainers
+from ser.explainer.evaluation.summary import tabulate_planted
+from ser.explainer.summary import read_metrics, write_summary
 from ser.statistics.bootstrap import bootstrap_speakers
 
 
@@ -126,3 +128,30 @@ def test_a_row_an_explainer_with_all_its_metrics():
     assert wide.loc["m", "random_weights"] == pytest.approx(0.15) and np.isnan(wide.loc["best", "random_weights"])
     assert wide.loc["m", "random_weights_passed"] is True and "random_weights_skill" not in wide.columns
     assert not [name for name in wide.columns if "/" in name]
+
+
+def test_planted_scores_have_their_chance_and_ideal():
+    scores = {"loc_ap": 0.6, "prevalence": 0.2, "enrichment": 3, "cue_sign": 0.7, "cue_sign_chance": 0.5, "valid": 1}
+    rows = [make_scores([value] * 6, metric=metric) for metric, value in scores.items()]
+    rows += [make_scores([0.4] * 6, metric="cue_sign_chance", method="other")]
+    rows += [make_scores([0.9] * 6, metric="cue_sign", method="other"), make_scores([5] * 6, "best", "enrichment")]
+    table = tabulate_planted(summarise(pd.concat(rows))).set_index(["metric", "method"])
+    bounds = table[["mean", "chance", "ideal"]].T.to_dict("list")
+    assert bounds == {
+        ("loc_ap", "m"): pytest.approx([0.6, 0.2, 1]),
+        ("enrichment", "m"): pytest.approx([3, 1, 5]),
+        ("cue_sign", "m"): pytest.approx([0.7, 0.5, 1]),
+        ("cue_sign", "other"): pytest.approx([0.9, 0.4, 1]),
+    }
+    assert not len(tabulate_planted(summarise(make_scores(VALUES))))
+
+
+def test_scores_of_all_clips_together_bring_their_intervals_along(tmp_path):
+    whole = {"m": {"causal_rho": [0.5, 0.2, 0.8], "plausibility": 0.3}}
+    table = write_summary(tmp_path, make_scores(VALUES), draws=50, whole=whole)
+    row = take(table, metric="causal_rho")
+    assert (row["mean"], row["ci_low"], row["ci_high"]) == (0.5, 0.2, 0.8)
+    metrics = read_metrics(table, "m")
+    assert metrics["scores/causal_rho_ci_low"] == 0.2 and "scores/plausibility_ci_low" not in metrics
+    planted = pd.read_csv(tmp_path / "planted.csv")
+    assert planted["metric"].tolist() == ["causal_rho"] and planted["chance"].tolist() == [0]

@@ -6,12 +6,12 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.errors import InputError
 from ser.explainer.probing.controls import LogMelStatistics, Untrained
 from ser.explainer.probing.targets import GROUPS, TEMPORAL, find_group, find_medoids
 from ser.explainer.whole import RunExplainer
-from ser.train import build_trunk
 
 
 def make(choice, **changes):

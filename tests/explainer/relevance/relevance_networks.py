@@ -3,11 +3,11 @@
 import torch
 from torch import nn
 
+from ser.chosen import build_trunk
 from ser.config import compose
 from ser.head.emotion_network import Shape
 from ser.head.end_to_end import EndToEnd, FromSpectrogram, FromWaveform
 from ser.head.network import NetworkHead
-from ser.train import build_trunk
 
 STABLE = [
     "+backbone.config.do_stable_layer_norm=true",

@@ -1,0 +1,1 @@
+"""How hidden states differ: from layer to layer, from checkpoint to checkpoint, and from eGeMAPS."""

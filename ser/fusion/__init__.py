@@ -1,0 +1,1 @@
+"""How what is heard and what is said become one decision."""
