@@ -47,14 +47,6 @@ def test_the_folder_holds_no_code_no_paths_and_what_the_card_says(tones, run, se
     metrics = json.loads((run / "metrics.json").read_text())
     low, high = (metrics[f"test/uar_ci_{end}"] for end in ("low", "high"))
     assert f"| UAR | {metrics['test/uar']:.3f} | {low:.3f} to {high:.3f} |" in card
-    said_of = (
-        "anger, neutral",
-        "54 (",
-        "not known to ser",
-        "| test | 27 |",
-        "calibrated=true",
-        "mean cannot be scored",
-    )
     told = ["anger, neutral", "54 (", "not known to ser", "| test | 27 |", "calibrated=true", "mean cannot be scored"]
     assert [words for words in [*told, "ser train ", "dataset.merge"] if words not in card] == []
     again = ser("export", f"run={run}", f"out={folder}")
