@@ -38,12 +38,14 @@ def suggest(error: Exception, stage: str, arguments: Sequence[str]) -> InputErro
     found = UNKNOWN.match(str(error))
     if found is None:
         return None
-    name, keys, groups = found[1], list_keys(stage, arguments), list_groups(nested=True)
-    above = name.rpartition(".")[0]
+    name, groups = found[1], list_groups(nested=True)
+    keys, choices = list_keys(stage, arguments)
+    above, group = name.rpartition(".")[0], name.partition(".")[0]
+    what = f"{group}={choices[group]} has no such key" if above and group in choices else "no such key"
     beside = [key for key in keys if key.rpartition(".")[0] == above]
     near = guess(name, [*keys, *groups])
     return InputError(
-        f"{name}: no such {'key' if above else 'key or group'}" + (f"; did you mean {near}?" if near else ""),
+        f"{name}: {what}{'' if above else ' or group'}" + (f"; did you mean {near}?" if near else ""),
         expected=", ".join(dict.fromkeys([*([] if above else groups), *beside])) or f"a key of {above}",
         remedy=f"`ser {stage} --help` says what there is, --cfg job shows all keys",
     )
@@ -56,8 +58,8 @@ def guess(name: str, known: Sequence[str]) -> str:
     return " or ".join(near[:3])
 
 
-def list_keys(stage: str, arguments: Sequence[str]) -> list[str]:
-    """Dotted names of all keys of a stage with the choices that a command makes; of a sweep, with the first ones."""
+def list_keys(stage: str, arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Dotted names of all keys of a stage with the choices that a command makes (of a sweep, the first ones); these."""
     parser, groups = OverridesParser.create(), list_groups(nested=True)
     chosen = []
     for item in (item for item in arguments if "=" in item and not item.startswith("-")):
@@ -67,11 +69,12 @@ def list_keys(stage: str, arguments: Sequence[str]) -> list[str]:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(find_shipped("conf")), version_base="1.3", job_name=stage):
-            config = compose_hydra(stage, overrides=chosen)
+            config = compose_hydra(stage, overrides=chosen, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException):  # more than one name is wrong; the others are told next time
-        return []
+        return [], {}
+    choices = {str(group): str(name) for group, name in config.hydra.runtime.choices.items()}
     plain: Any = OmegaConf.to_container(config)
-    return list_names(plain)
+    return [name for name in list_names(plain) if not name.startswith("hydra.")], choices
 
 
 def take_first(override: Override) -> str:

@@ -14,10 +14,18 @@ from ser.suggest import guess, list_keys, list_names, suggest
         (["heads=svm"], "heads: no such key or group; did you mean head?", "backbone"),
         (["sed=1"], "sed: no such key or group; did you mean seed?", "seed"),
         (["lr=1"], "lr: no such key or group; did you mean head.lr or optimizer.lr?", "class_weight"),
-        (["head=svm", "head.tunee=true"], "head.tunee: no such key; did you mean head.tune?", "head.inner_folds"),
-        (["trainer.max_epoch=3"], "trainer.max_epoch: no such key; did you mean trainer.max_epochs?", "trainer.mixup"),
+        (
+            ["head=svm", "head.tunee=true"],
+            "head.tunee: head=svm has no such key; did you mean head.tune?",
+            "head.inner_folds",
+        ),
+        (
+            ["trainer.max_epoch=3"],
+            "trainer.max_epoch: trainer=default has no such key; did you mean trainer.max_epochs?",
+            "trainer.mixup",
+        ),
         (["~hed"], "hed: no such key or group; did you mean head?", "head"),
-        (["head.xyzzyx=1"], "head.xyzzyx: no such key", "head.dropout"),
+        (["head.xyzzyx=1"], "head.xyzzyx: head=linear has no such key", "head.dropout"),
     ],
 )
 def test_what_was_meant(arguments, problem, expected):
@@ -35,9 +43,10 @@ def test_other_errors_are_left_alone():
 
 
 def test_keys_are_those_of_the_choices_made():
-    known = list_keys("train", ["head=svm,mlp", "head.tune=false", "seed=3"])
+    known, choices = list_keys("train", ["head=svm,mlp", "head.tune=false", "seed=3"])
+    assert choices["head"] == "svm" and choices["backbone"] == "egemaps"
     assert "head.tune" in known and "head.hidden" not in known and "dataset.variant.root" in known
-    assert list_keys("train", ["head=nothing"]) == []
+    assert list_keys("train", ["head=nothing"]) == ([], {})
     assert list_names({"a": {"b": 1}, "c": []}) == ["a", "a.b", "c"]
 
 

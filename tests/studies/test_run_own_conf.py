@@ -82,3 +82,9 @@ def test_without_one_nothing_joins_in(ser, tmp_path, monkeypatch):
     lines = said.out.splitlines()
     own, main = (next(i for i, line in enumerate(lines) if word in line) for word in ("conf where you are", "| main"))
     assert own < main
+
+
+def test_the_configuration_of_a_command_can_be_seen_without_running_it(ser, runs, outputs):
+    said = ser("train", "head=mlp", "head.dropout=0.5", "--cfg", "job")
+    assert said.code == 0 and yaml.safe_load(said.out)["head"]["dropout"] == 0.5
+    assert runs() == [] and not (outputs / "runs").exists()
