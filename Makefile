@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DATASET ?= planted
+DATASET ?= planted_a2
 ROOT ?=
-SPEAKERS ?= 24
-UTTERANCES ?= 30
+SPEAKERS ?= 20
+UTTERANCES ?= {train:48,validation:16,test:20}
 SEEDS ?= 1,2
-EPOCHS ?= 20
+EPOCHS ?= 12
+CLIPS ?= 24
 OUTPUTS := $(or $(SER_OUTPUTS),outputs)
 SWEEP := $(OUTPUTS)/demo/$(DATASET)
+PLANTED := $(filter planted_a2,$(DATASET))
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types docs bench
@@ -28,14 +30,19 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/ser doctor --fix
 	touch $(READY)
 
-demo: $(READY)  ## a small sweep and its report: make demo [DATASET=emodb ROOT=path]
+demo: $(READY)  ## a sweep, its statistics, explanations and report: make demo [DATASET=emodb ROOT=path]
 	$(BIN)/ser train -m dataset=$(DATASET) $(if $(ROOT),dataset.root=$(ROOT)) \
-	  $(if $(filter planted,$(DATASET)),dataset.speakers=$(SPEAKERS) dataset.utterances_per_speaker=$(UTTERANCES)) \
-	  min_speaker_share=0.5 on_bad_audio=skip backbone=egemaps,mel_cnn_small head=linear,mlp seed=$(SEEDS) \
+	  $(if $(PLANTED),dataset.speakers=$(SPEAKERS) 'dataset.utterances_per_speaker=$(UTTERANCES)' split=official) \
+	  min_speaker_share=0.5 on_bad_audio=skip backbone=egemaps,mel_cnn_small augmentation=none,white_noise seed=$(SEEDS) \
 	  trainer.max_epochs=$(EPOCHS) trainer.batch_size=16 hydra/launcher=joblib hydra.launcher.n_jobs=2 \
 	  hydra.sweep.dir=$(SWEEP) tracking.experiment=demo
-	@echo "all runs in MLflow: $(BIN)/ser ui"
+# What the first CNN listens to: the jobs of its backbone come after those of eGeMAPS.
+	$(BIN)/ser explain -m run=$(SWEEP)/$$(echo $(SEEDS) | awk -F, '{print 2 * NF}') explainer=gradcam,saliency \
+	  cue_link=regions explain_eval=$(if $(PLANTED),planted,fast) explain_eval.clips=$(CLIPS) explain_eval.steps=5 \
+	  explain_eval.masks=64 'explain_eval.fills=[noise,mean_spec]' hydra.sweep.dir=$(SWEEP)/why tracking.experiment=demo
+	@echo "what the CNN listens to: $$(ls -d $(abspath $(SWEEP))/why/evaluation/*/explanation.html)"
 	@echo "report: $(abspath $(SWEEP))/report.html"
+	@echo "all runs in MLflow: $(BIN)/ser ui"
 
 test: $(READY)  ## all tests (SER_DATA=folder of corpora for those that need real data)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
