@@ -91,9 +91,9 @@ def find_class(target: str) -> type:
 
 
 def find_info(corpus: type) -> CorpusInfo | None:
-    """What is published about the corpus that a class reads, if anything is."""
+    """What is published about the corpus that a class reads, if anything is; generated ones are not published."""
     info = getattr(corpus, "info", None)
-    return info if isinstance(info, CorpusInfo) else None
+    return info if isinstance(info, CorpusInfo) and info.url else None
 
 
 def find_root(config: object) -> str:
