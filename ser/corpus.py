@@ -15,6 +15,7 @@ from ser.audio.duration import Chunk, expand_chunks
 from ser.audio.inspect import describe_shortfall, drop_bad_clips, fingerprint, inspect_clips
 from ser.audio.prepare import Preparation
 from ser.config import SHARED
+from ser.dataset.described import describe_clips, find_same_sound
 from ser.dataset.info import CorpusInfo
 from ser.dataset.manifest import Manifest
 from ser.dataset.target import choose_target, list_dimensions, merge_emotions
@@ -87,6 +88,12 @@ class Corpus:
             "licence": "; ".join(f"{info.title}: {info.licence}" for info in published),
             "citation": "; ".join(info.citation for info in published),
             "human_uar": {name: info.human_uar for name, info in self.info.items() if info.human_uar is not None},
+            "corpora": [
+                describe_clips(str(name), own, self.rate, self.info.get(str(name)))
+                for name, own in frame.groupby("dataset", sort=True)
+            ],
+            "same_sound": find_same_sound(frame),
+            "notes": list(self.manifest.notes),
         }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ser import __version__
+from ser.dataset.described import UNKNOWN_CITATION, UNKNOWN_LICENCE, read_described
 from ser.deployment.command import find_command
 from ser.deployment.graph import FILES, LONGEST, SHORTEST
 from ser.prediction.opened import EXPORT, OpenedRun
@@ -66,16 +67,18 @@ def describe_model(opened: OpenedRun, about: Mapping[str, Any], graphs: Mapping[
 
 
 def describe_data(corpus: Mapping[str, Any]) -> str:
-    """Corpus, sizes, licence."""
-    emotions = ", ".join(f"{name} {count}" for name, count in corpus.get("emotions", {}).items())
-    gender = ", ".join(f"{count} {name}" for name, count in corpus.get("gender", {}).items())
-    rows = [
-        ("corpus", corpus["name"]),
-        ("clips", f"{corpus['clips']} ({corpus['hours'] * 60:.0f} minutes): {emotions}"),
-        ("speakers", f"{corpus['speakers']} ({gender})"),
-        ("licence of the corpus", corpus.get("licence") or "not known to ser: ask whoever made it"),
-        ("cite", corpus.get("citation") or "not known to ser"),
-    ]
+    """Sizes, licence and source of each corpus."""
+    rows = []
+    for each in read_described(corpus):
+        emotions = ", ".join(f"{name} {count}" for name, count in each.emotions.items())
+        gender = ", ".join(f"{count} {name}" for name, count in each.gender.items())
+        rows += [
+            ("corpus", each.name),
+            ("clips", f"{each.clips} ({each.hours * 60:.0f} minutes): {emotions}"),
+            ("speakers", f"{each.speakers} ({gender})"),
+            ("licence of the corpus", each.licence or UNKNOWN_LICENCE),
+            ("cite", each.citation or UNKNOWN_CITATION),
+        ]
     return make_table(("", ""), rows)
 
 

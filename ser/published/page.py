@@ -1,16 +1,16 @@
-"""The page at the end of a study: published against obtained, a verdict a claim, commands, times and environment."""
+"""The page at the end of a study: published against obtained, a verdict a claim, what stands against it, commands."""
 
 from __future__ import annotations
 
 import csv
 import math
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ser.errors import InputError
+from ser.published.evidence import build_evidence, build_pages
 from ser.published.figure import Row, draw_rows, is_drawn
 from ser.published.judge import SUPPORTED, UNSUPPORTED, UNTESTED, Verdict, describe_rule, judge
 from ser.published.obtain import Obtained, obtain
@@ -59,7 +59,9 @@ def write_page(
         build_claims(publication, verdicts, numbers),
         build_numbers(rows),
         build_differences(publication),
+        *build_evidence(publication, verdicts, records),
         build_steps(study, scale, values, records),
+        build_pages(records, folder),
         build_environment(),
     ]
     subtitle = f"ser study · {study.name} · scale {scale}"
@@ -96,8 +98,8 @@ def build_opening(publication: Publication, scale: str, verdicts: Sequence[Verdi
         "opening",
         "",
         [
-            Text(f"Of {count_things(len(verdicts), 'claim')}: {said}.", "lead"),
-            Text(publication.question),
+            Text(publication.question, "lead"),
+            Text(f"Of {count_things(len(verdicts), 'claim')}: {said}."),
             *([Text(warning, "note")] if stand_in else []),
             Facts([("Publication", publication.source), ("Scale", scale)]),
         ],
@@ -108,11 +110,11 @@ def build_claims(publication: Publication, verdicts: Sequence[Verdict], numbers:
     """A row a claim."""
     rows = [
         [
-            Cell(claim.statement),
-            Cell(one.verdict, one.verdict, style=STYLES[one.verdict]),
-            Cell(one.reason),
-            Cell(describe_rule(claim, numbers) or MISSING),
-            Cell(claim.source),
+            word(claim.statement),
+            word(one.verdict, STYLES[one.verdict]),
+            word(one.reason),
+            word(describe_rule(claim, numbers) or MISSING),
+            word(claim.source),
         ]
         for claim, one in zip(publication.claims, verdicts, strict=True)
     ]
@@ -153,15 +155,29 @@ def list_cells(row: Row) -> list[Cell]:
     number, ours = row.number, row.obtained
     place = number.obtained.describe() if number.obtained is not None else ""
     return [
-        Cell(number.quantity),
+        word(number.quantity),
         Cell(MISSING if number.value is None else write(number.value), number.value, style="number"),
-        Cell(describe_spread(number) or MISSING),
+        word(describe_spread(number) or MISSING),
         Cell(write(ours.value), ours.value if ours.known else None, style="number"),
-        Cell(f"{write(ours.low)} to {write(ours.high)}" if ours.bounded else MISSING, style="number"),
-        Cell(ours.units or MISSING),
-        Cell(number.source),
-        Cell(place if ours.known else f"{place}: {ours.reason}" if place else ours.reason, style="place"),
+        Cell(
+            f"{write(ours.low)} to {write(ours.high)}" if ours.bounded else MISSING,
+            ours.low if ours.bounded else None,
+            style="number",
+        ),
+        word(ours.units or MISSING),
+        word(number.source),
+        word(place if ours.known else tell_gap(place, ours.reason), "place"),
     ]
+
+
+def tell_gap(place: str, reason: str) -> str:
+    """Where a number was looked for, and why there is none; reasons of files name the place themselves."""
+    return reason if not place or reason.startswith(place) else f"{place}: {reason}"
+
+
+def word(text: str, style: str = "") -> Cell:
+    """A cell that sorts by what it says; one that says nothing stays last."""
+    return Cell(text, None if text == MISSING else text, style=style)
 
 
 def describe_spread(number: Number) -> str:
@@ -195,10 +211,10 @@ def build_steps(study: Study, scale: str, values: Mapping[str, str], records: Se
     command = shlex.join(["ser", "study", study.name, f"scale={scale}", *changed])
     rows = [
         [
-            Cell(record.step),
-            Cell(record.state, style="bad" if record.state in (FAILED, LEFT) else ""),
+            word(record.step),
+            word(record.state, "bad" if record.state in (FAILED, LEFT) else ""),
             Cell(f"{record.seconds:.0f} s", record.seconds, style="number"),
-            Cell(record.reason or Path(record.folder).name or MISSING),
+            word(record.reason or Path(record.folder).name or MISSING),
         ]
         for record in records
     ]
@@ -234,7 +250,7 @@ def build_environment() -> Section:
         ("Git revision", str(found["git_revision"] or "")),
         ("Python", str(found["python"])),
         ("Platform", str(found["platform"])),
-        ("Processors", str(os.cpu_count())),
+        ("Hardware", str(found["hardware"])),
     ]
     listed = "\n".join(f"{name}=={version}" for name, version in sorted(packages.items()))
     return Section(

@@ -129,6 +129,11 @@ def make_number(value: float, digits: int = 3) -> Cell:
     return Cell(show_number(value, digits), value if math.isfinite(value) else None, style="number")
 
 
+def make_count(value: int) -> Cell:
+    """A cell that shows and sorts by a whole number."""
+    return Cell(f"{value:,}", value, style="number")
+
+
 def make_range(low: float, high: float) -> Cell:
     """A cell that shows a range and sorts by its lower end."""
     return Cell(show_range(low, high), low if math.isfinite(low) else None, style="number")
@@ -147,3 +152,8 @@ def join_distinct(values: Sequence[Any], limit: int = 6) -> str:
     distinct = list(pd.unique(pd.Series(known, dtype=object))) if known else []
     shown = ", ".join(distinct[:limit])
     return shown if len(distinct) <= limit else f"{shown} and {len(distinct) - limit} more"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -11,8 +11,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from ser.dataset.described import Described, read_described
 from ser.errors import InputError
 from ser.judge import HEADLINES, find_headline
+from ser.report.divisions import Division, read_division
+from ser.report.explanations import FOLDER, Explanation, read_explanation
 from ser.report.naming import label_jobs, name_choice
 
 DONE = ("finished", "skipped")
@@ -27,7 +30,8 @@ class Run:
 
     ``configuration`` names what varied without the repeats (seeds and folds), ``repeat`` names the repeats alone.
     ``predictions`` holds test clips only; ``true_<dimension>`` and ``pred_<dimension>`` take the place of its last two
-    columns where numbers are predicted. ``problems`` lists files that should be there and could not be read.
+    columns where numbers are predicted. ``weights`` are those of a pretrained backbone. ``problems`` lists files that
+    should be there and could not be read.
     """
 
     job: int
@@ -47,6 +51,9 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     dataset: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Any] = field(default_factory=dict)
+    division: Division | None = None
+    explanation: Explanation | None = None
     problems: tuple[str, ...] = ()
 
     @property
@@ -68,6 +75,11 @@ class Run:
     def dimensions(self) -> tuple[str, ...]:
         """The numbers that the run predicts; none where it names emotions."""
         return tuple(str(name)[5:] for name in self.predictions if str(name).startswith("pred_"))
+
+    @property
+    def corpora(self) -> list[Described]:
+        """The corpora that it read."""
+        return read_described(self.dataset)
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -158,7 +170,8 @@ def read_sweep(folder: Path) -> Sweep:
         )
     jobs = info.pop("jobs")
     varied = tuple(str(factor) for factor in info.get("varied") or ())
-    files = [_read_run_files(folder, job) for job in jobs]
+    divisions: dict[str, Division] = {}
+    files = [_read_run_files(folder, job, divisions) for job in jobs]
     unvaried = _name_unvaried([file.get("config") or {} for file in files]) or str(
         info.get("experiment") or folder.name
     )
@@ -205,7 +218,7 @@ def _name_unvaried(configs: Sequence[Mapping[str, Any]]) -> str:
     return " · ".join(name for name in names if name)
 
 
-def _read_run_files(sweep: Path, job: Mapping[str, Any]) -> dict[str, Any]:
+def _read_run_files(sweep: Path, job: Mapping[str, Any], divisions: dict[str, Division]) -> dict[str, Any]:
     if not job.get("run_dir"):
         return {}
     folder = sweep / str(job["run_dir"])
@@ -222,6 +235,9 @@ def _read_run_files(sweep: Path, job: Mapping[str, Any]) -> dict[str, Any]:
         "environment": _read_json(folder / "environment.json", problems) or {},
         "notes": tuple(str(note) for note in _read_json(folder / "notes.json", problems, optional=True) or ()),
         "dataset": _read_json(folder / "dataset.json", problems, optional=True) or {},
+        "weights": _read_json(folder / "backbone.json", problems, optional=True) or {},
+        "division": read_division(folder / "split.csv", divisions, problems),
+        "explanation": read_explanation(folder / FOLDER),
         "problems": tuple(problems),
     }
 

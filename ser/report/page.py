@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ser.report.blocks import Section, count_things
+from ser.report.blocks import Section, join_distinct, join_words
 from ser.report.collect import Sweep, read_sweep
-from ser.report.naming import name_files
+from ser.report.naming import list_factors, list_repeats, name_files
 from ser.report.sections import build_sections
 from ser.report.summarise import (
     Confusion,
@@ -46,8 +46,7 @@ def write_report(folder: Path) -> Path:
     sweep = read_sweep(folder)
     write_tables(sweep, sweep.folder / "report")
     page = sweep.folder / "report.html"
-    subtitle = f"ser {sweep.stage} · {sweep.info.get('experiment') or sweep.folder.resolve().name}"
-    page.write_text(render(name_page(sweep), subtitle, build_sections(sweep)), encoding="utf-8")
+    page.write_text(render(ask_question(sweep), describe_source(sweep), build_sections(sweep)), encoding="utf-8")
     return page
 
 
@@ -79,13 +78,28 @@ def write_confusions(confusions: Mapping[tuple[str, str], Confusion], folder: Pa
         confusion.shares.to_csv(folder / f"confusion_{stem}_share.csv")
 
 
-def name_page(sweep: Sweep) -> str:
-    """What the page is about: what varied, or which run it was."""
-    if sweep.single:
-        return f"One run of {sweep.runs[0].configuration}"
-    return (
-        f"Sweep over {', '.join(sweep.varied)}" if sweep.varied else f"Sweep of {count_things(len(sweep.runs), 'run')}"
-    )
+def ask_question(sweep: Sweep) -> str:
+    """What was asked: as ``question`` says, else what was varied."""
+    for run in sweep.runs:
+        if own := str(run.config.get("question") or run.overrides.get("question") or ""):
+            return own
+    name = sweep.runs[0].configuration if sweep.runs else ""
+    corpora = join_distinct([each.name for run in sweep.done for each in run.corpora], 3)
+    factors, repeats = list_factors(sweep.varied), list_repeats(sweep.varied)
+    if sweep.info.get("search"):
+        return f"Which {join_words(factors)} do best?"
+    if factors:
+        return f"What {'does' if len(factors) == 1 else 'do'} {join_words(factors)} change?"
+    if repeats:
+        return f"How much does {name} depend on {join_words(repeats)}?"
+    return f"How well does {name} do{f' on {corpora}' if corpora else ''}?" if name else "What came of it?"
+
+
+def describe_source(sweep: Sweep) -> str:
+    """What the page is about, in few words."""
+    what = f"sweep over {', '.join(sweep.varied)}" if sweep.varied else "one run" if sweep.single else "sweep"
+    experiment = sweep.info.get("experiment") or sweep.folder.resolve().name
+    return f"ser {sweep.stage} · {experiment} · {what}"
 
 
 def render(title: str, subtitle: str, sections: Sequence[Section]) -> str:

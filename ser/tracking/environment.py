@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -12,9 +13,14 @@ from ser import __version__
 from ser.paths import PACKAGE
 
 
-@lru_cache(maxsize=1)
 def describe_environment() -> dict[str, object]:
-    """Versions of ``ser``, Python, the system and every installed package; revision of the checkout, if it is one."""
+    """Versions of ``ser``, Python, the system, every package; the machine; revision of the checkout, if it is one."""
+    return {**describe_software(), "hardware": describe_hardware()}
+
+
+@lru_cache(maxsize=1)
+def describe_software() -> dict[str, object]:
+    """What does not change while a process lives."""
     return {
         "ser": __version__,
         "git_revision": find_revision(),
@@ -22,6 +28,20 @@ def describe_environment() -> dict[str, object]:
         "platform": platform.platform(),
         "packages": list_packages(),
     }
+
+
+def describe_hardware() -> str:
+    """Processor, how many of it, memory; graphics cards, where torch was loaded already."""
+    found = Path("/proc/cpuinfo")
+    lines = found.read_text(errors="replace").splitlines() if found.is_file() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    parts = [f"{os.cpu_count()} x {model or platform.machine()}"]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        parts.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory")
+    torch = sys.modules.get("torch")  # loading it takes seconds, which a sweep would spend before its first job
+    if torch is not None and torch.cuda.is_available():
+        parts += [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())]
+    return ", ".join(parts)
 
 
 def list_packages() -> dict[str, str]:

@@ -25,6 +25,7 @@ WITHOUT_EFFECT = (
     "meter",
     "resume",
     "report",
+    "question",
     "metrics",
     "data.roots",
     "dataset.root",

@@ -59,7 +59,7 @@ def test_every_section_speaks_of_concordance(rated):
         f"({low:.3f}–{high:.3f} over 2 runs), averaged over 2 dimensions (arousal {means['ccc/arousal']:.3f}, "
         f"valence {means['ccc/valence']:.3f}); chance is 0, full agreement 1."
     )
-    assert set(reader.rows) == {"configurations", "dimensions", "runs", "classes"}
+    assert set(reader.rows) == {"design", "data", "configurations", "dimensions", "runs", "classes"}
     assert reader.rows["configurations"][0][1] == "CCC mean" and reader.rows["configurations"][0][-2:] == ["PCC", "MAE"]
     assert reader.rows["classes"][0] == ["configuration", "CCC female", "CCC male"]
     assert "UAR" not in page and "emotion" not in page.replace("[emotion", "")

@@ -95,7 +95,7 @@ def test_a_sweep_in_which_all_failed_still_has_a_page(tmp_path, build):
     page, reader = read_page(write_report(build("sweep", tmp_path, jobs, ["backbone", "seed"])))
     assert read_lead(page) == "Of 3 runs, none finished and 3 failed. There is no score to report."
     assert [row[3] for row in reader.rows["runs"][5:]] == ["boom"] * 3
-    assert set(reader.rows) == {"configurations", "runs"}
+    assert set(reader.rows) == {"design", "configurations", "runs"}
 
 
 def test_a_single_run_is_a_sweep_of_one(tmp_path, build):

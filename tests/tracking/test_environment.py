@@ -7,7 +7,7 @@ from ser.tracking import environment
 def test_what_a_result_was_computed_with():
     found = environment.describe_environment()
     assert found["ser"] == __version__ and re.fullmatch(r"3\.\d+\.\d+", found["python"])
-    assert set(found) == {"ser", "git_revision", "python", "platform", "packages"}
+    assert set(found) == {"ser", "git_revision", "python", "platform", "packages", "hardware"}
 
 
 def test_packages_have_the_versions_that_are_imported():

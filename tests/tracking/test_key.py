@@ -47,7 +47,7 @@ def test_a_key_is_sixteen_digits_and_repeats(config):
         ("paths.outputs", "/elsewhere"), ("paths.cache", "/elsewhere"), ("tracking.uri", "sqlite:///x.db"),
         ("tracking.experiment", "other"), ("resume", False), ("report", False), ("dataset.root", "/elsewhere"),
         ("metrics.by", ["session"]), ("trainer.accelerator", "cpu"), ("trainer.devices", 2), ("trainer.num_workers", 4),
-        ("choices", {}), ("head.class_weight", "none"),
+        ("choices", {}), ("head.class_weight", "none"), ("question", "Why?"),
     ],
 )  # fmt: skip
 def test_where_and_how_do_not_change_the_key(config, path, value):

@@ -11,7 +11,10 @@ from ser.report.sections.configurations import build_configurations
 from ser.report.sections.confusions import build_confusions
 from ser.report.sections.corpora import build_corpora
 from ser.report.sections.curves import build_curves
+from ser.report.sections.data import build_data
+from ser.report.sections.design import build_design
 from ser.report.sections.dimensions import build_dimensions
+from ser.report.sections.explanations import build_explanations
 from ser.report.sections.headline import build_headline
 from ser.report.sections.intervals import build_intervals
 from ser.report.sections.reproduction import build_reproduction
@@ -21,6 +24,8 @@ from ser.report.sections.threats import build_threats
 
 SECTIONS: tuple[Callable[[Sweep], Section | None], ...] = (
     build_headline,
+    build_design,
+    build_data,
     build_statistics,
     build_intervals,
     build_configurations,
@@ -30,6 +35,7 @@ SECTIONS: tuple[Callable[[Sweep], Section | None], ...] = (
     build_confusions,
     build_curves,
     build_classes,
+    build_explanations,
     build_threats,
     build_reproduction,
 )

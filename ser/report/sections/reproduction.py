@@ -41,12 +41,23 @@ def list_versions(sweep: Sweep) -> list[tuple[str, str]]:
         ("ser", _join_environment(sweep, "ser_version", "ser")),
         ("Git revision", _join_environment(sweep, "git_revision")),
         ("Data fingerprint", _join_environment(sweep, "data_fingerprint")),
+        ("Weights", join_distinct([tell_weights(run) for run in sweep.done if run.weights])),
+        ("Seeds", join_distinct([run.config.get("seed") for run in sweep.done], 12)),
         ("Python", _join_environment(sweep, "python")),
         ("Platform", _join_environment(sweep, "platform")),
+        ("Hardware", _join_environment(sweep, "hardware")),
         ("Tracking", str(sweep.info.get("tracking_uri") or "")),
         ("Experiment", str(sweep.info.get("experiment") or "")),
         ("Parent run", str(sweep.info.get("parent_run_id") or "")),
+        ("Key of the run", sweep.done[0].key if sweep.single and sweep.done else ""),
     ]
+
+
+def tell_weights(run: Run) -> str:
+    """Where the weights of a pretrained backbone came from, and their hash."""
+    parameters = run.weights.get("parameters")
+    size = f", {int(parameters):,} parameters" if parameters else ""
+    return f"{run.weights.get('source', '')} ({run.weights.get('hash', '')}{size})"
 
 
 def list_common(sweep: Sweep) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a reader must know before believing the numbers: notes of the runs, and what the files themselves show."""
+"""What a reader must know before believing the numbers: what the files themselves show, and notes of the runs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,41 @@ import numpy as np
 
 from ser.judge import TITLES
 from ser.report.blocks import Items, Section, count_things, join_distinct, show_number
-from ser.report.collect import Sweep
+from ser.report.collect import Run, Sweep
+from ser.report.sections.leaks import remark_classes, remark_leaks, remark_overlap, remark_same_sound, remark_speakers
 from ser.report.summarise import find_chance, list_emotions, rank_runs, recompute_score, summarise_configurations
 
 TOLERANCE = 1e-6
+#: Runs of a configuration below which its spread is hardly known; the statistics test nothing below it either.
+FEW_RUNS = 3
 
 
 def build_threats(sweep: Sweep) -> Section | None:
-    """Notes of the runs, each once with the number of runs that made it, then remarks found by looking at all runs."""
-    said = Counter(note for run in sweep.runs for note in dict.fromkeys(run.notes))
+    """What :func:`list_threats` finds, if anything."""
+    found = list_threats(sweep)
+    return Section("threats", "Threats to validity", [Items(found)]) if found else None
+
+
+def list_threats(sweep: Sweep) -> list[tuple[str, str]]:
+    """Remarks found by looking at all runs, then notes of the runs, each with the number of runs that made it.
+
+    Notes on what was left out of the data are with the data.
+    """
+    said = Counter(note for run in sweep.runs for note in dict.fromkeys(run.notes) if note not in _list_data_notes(run))
     notes = [(note, _count_runs(number, sweep)) for note, number in said.most_common()]
-    remarks = [(remark, "") for find in FINDERS for remark in find(sweep)]
-    if not notes and not remarks:
-        return None
-    return Section("threats", "Threats to validity", [Items([*notes, *remarks])])
+    return [*((remark, "") for find in FINDERS for remark in find(sweep)), *notes]
+
+
+def remark_trials(sweep: Sweep) -> Iterator[str]:
+    """That runs are no results: trials, permuted labels, a share of the training clips."""
+    trials = Counter(str((run.config.get("debug") or {}).get("mode") or "") for run in sweep.done)
+    for mode, number in trials.items():
+        if mode:
+            yield f"{count_things(number, 'run')} with debug={mode}: trials, whose scores mean nothing."
+    data = [run.config.get("data") or {} for run in sweep.done]
+    permuted = sum(each.get("shuffle_labels") is not None for each in data)
+    if permuted:
+        yield f"{count_things(permuted, 'run')} learnt permuted labels (data.shuffle_labels), and should reach chance."
 
 
 def remark_intervals(sweep: Sweep) -> Iterator[str]:
@@ -41,6 +62,14 @@ def remark_selection(sweep: Sweep) -> Iterator[str]:
         yield "The best configuration was picked by the test scores shown here, so its mean flatters it."
 
 
+def remark_losses(sweep: Sweep) -> Iterator[str]:
+    """That runs are missing."""
+    lost = Counter(run.state for run in sweep.runs if not run.done)
+    if lost and sweep.done:
+        states = ", ".join(f"{number} {state}" for state, number in sorted(lost.items()))
+        yield f"{count_things(lost.total(), 'run')} without a result ({states}), whose scores are not known."
+
+
 def remark_balance(sweep: Sweep) -> Iterator[str]:
     """That configurations are averaged over different numbers of runs."""
     numbers = [n for part in sweep.parts for n in summarise_configurations(part)["n"]]
@@ -51,6 +80,8 @@ def remark_balance(sweep: Sweep) -> Iterator[str]:
         )
     if sweep.done and max(numbers) == 1:
         yield "One run a configuration: what another seed would change is not known."
+    elif sweep.done and max(numbers) < FEW_RUNS:
+        yield f"At most {max(numbers)} runs a configuration: what another seed would change is hardly known."
 
 
 def remark_copies(sweep: Sweep) -> Iterator[str]:
@@ -95,6 +126,9 @@ def remark_environments(sweep: Sweep) -> Iterator[str]:
     for name, text in (("git_revision", "revisions of the code"), ("data_fingerprint", "data")):
         if len({str(run.environment.get(name)) for run in sweep.done if run.environment.get(name)}) > 1:
             yield f"Runs were made with different {text} ({name} differs between their environment.json)."
+    dirty = sum(str(run.environment.get("git_revision")).endswith("-dirty") for run in sweep.done)
+    if dirty:
+        yield f"Code that no revision holds made {count_things(dirty, 'run')}: git_revision ends in -dirty."
 
 
 def remark_files(sweep: Sweep) -> Iterator[str]:
@@ -109,8 +143,15 @@ def remark_files(sweep: Sweep) -> Iterator[str]:
 
 
 FINDERS = (
+    remark_trials,
+    remark_leaks,
+    remark_overlap,
+    remark_same_sound,
     remark_intervals,
+    remark_speakers,
+    remark_classes,
     remark_selection,
+    remark_losses,
     remark_balance,
     remark_copies,
     remark_labels,
@@ -122,3 +163,7 @@ FINDERS = (
 
 def _count_runs(number: int, sweep: Sweep) -> str:
     return "" if len(sweep.done) == 1 else f"said by {number} of {count_things(len(sweep.done), 'run')}"
+
+
+def _list_data_notes(run: Run) -> list[str]:
+    return [str(note) for note in run.dataset.get("notes") or ()]
