@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from ser.study import choose_values, fill, list_jobs, list_studies, read_study, write_value
+from ser.study import choose_values, fill, list_studies, read_study, write_value
+from ser.study_run import list_jobs, run_study
 
 TINY = [
     "backbone=noise",
@@ -140,6 +141,11 @@ def test_two_at_once_are_one_too_many(ser, write_study, tmp_path):
         ("steps: [{name: a, run: 'list ${paths.cache}'}]", r"\$\$\{…\}"),
         ("scales: {one: {x: 1}, two: {}}\nsteps: [{name: a, run: 'list ${x}'}]", r"\(scale two\)"),
         ("scales: {one: 3}\nsteps: [{name: a, run: list}]", "names with values"),
+        ('steps: [{name: a, run: "list \'head"}]', "quotes closed"),
+        ("scales: [one]\nsteps: [{name: a, run: list}]", "names with values"),
+        ("scales: {one: {out: 3}}\nsteps: [{name: a, run: list}]", "value out"),
+        ("scales: {one: {x: 1}}\nsteps: [{name: a, run: 'list a${*x}'}]", "a word of its own"),
+        ("scales: {one: {x: 'a=${y}'}}\nsteps: [{name: a, run: 'list ${*x}'}]", r"\$\{y\} is unknown"),
     ],
 )
 def test_wrong_studies_say_what_is_wrong(ser, tmp_path, content, says):
@@ -157,13 +163,26 @@ def test_wrong_commands_say_what_is_right(ser, write_study):
         (["nothing"], "no such study"),
         (["plantd"], "did you mean 'planted'?"),
         ([path, "scale=big"], "smoke, full"),
+        ([path, "scale=smok"], "did you mean 'smoke'?"),
         ([path, "speaker=9"], "did you mean 'speakers'?"),
         ([path, "two"], "expected: the name or path of one study"),
         (["scale=full"], "no name"),
+        ([path, "launcher=seed=2"], "hydra/launcher="),
     ):
         said = ser("study", *arguments)
         assert said.code == 2 and says in said.err, said.err
     assert "usage: ser study" in ser("study").out and ser("study", "--help").code == 0
+
+
+def test_sweeps_run_where_the_launcher_says_and_are_done_wherever_that_was(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr("ser.study_run.execute", lambda command: ran.append(command) or (0, ""))
+    (tmp_path / "study.yaml").write_text(json.dumps({"steps": [step("one", "list"), step("two", "train", "-m")]}))
+    study = read_study(tmp_path / "study.yaml")
+    launcher = ["hydra/launcher=joblib"]
+    assert [one.state for one in run_study(study, {}, tmp_path / "out", launcher)] == ["finished", "finished"]
+    assert ran == [["list"], ["train", "-m", "hydra/launcher=joblib"]]
+    assert [one.state for one in run_study(study, {}, tmp_path / "out")] == ["done before", "done before"]
 
 
 def test_the_runs_of_a_sweep_are_those_that_finished(tmp_path):

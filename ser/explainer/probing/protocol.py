@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupShuffleSplit, KFold, train_test_split
 
 from ser.explainer.probing.curves import make_tested
+from ser.explainer.probing.f1 import count_answers, find_f1
+from ser.explainer.probing.folds import make_groups
 from ser.explainer.probing.rank import sort_dimensions
 from ser.explainer.probing.ridge import Division, Solver
 from ser.explainer.probing.scores import HeldOut
@@ -53,6 +54,11 @@ class Task:
         splitter = GroupShuffleSplit(REPEATS, train_size=SHARE, random_state=SEED)
         return [(own[fit], own[check]) for fit, check in splitter.split(own, groups=self.speakers[own])]
 
+    def count(self, test: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+        """Hits, false alarms, misses and clips of each speaker [S, 4] among the tested clips."""
+        groups = make_groups(self.speakers)
+        return count_answers(self.labels[test] == 1, decisions > 0, groups[test], int(groups.max()) + 1)
+
 
 def draw_task(frame: pd.DataFrame, emotion: str, size: int, seed: int = SEED) -> Task:
     """As many clips of an emotion as of all others together, these in equal parts.
@@ -81,16 +87,16 @@ class Found:
 
     Attributes:
         curves: mean F1 by arm and number of dimensions.
-        every: mean F1 of all dimensions.
-        best: F1 of n* dimensions.
+        every: answers [S, D, 4] of each speaker in each division by all dimensions (:mod:`ser.explainer.probing.f1`).
+        best: the same by n* dimensions.
         sizes: n* of the divisions, or the only one.
         importance: |coefficient| of each dimension [D].
         orders: dimensions by importance, of each division, or the only one.
     """
 
     curves: dict[tuple[str, int], float] = field(default_factory=dict)
-    every: float = 0.0
-    best: float = 0.0
+    every: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 4)))
+    best: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 4)))
     sizes: list[int] = field(default_factory=list)
     importance: np.ndarray = field(default_factory=lambda: np.zeros(0))
     orders: list[np.ndarray] = field(default_factory=list)
@@ -107,46 +113,51 @@ def classify_leaky(values: np.ndarray, task: Task, sizes: Sequence[int]) -> Foun
     found.every, weights = run_leaky(values, task)
     found.importance = np.abs(weights)
     order = sort_dimensions(found.importance)
+    answers: dict[tuple[str, int], np.ndarray] = {}
     for size in sizes:
         for arm in ARMS if size < values.shape[1] else ARMS[:1]:
-            found.curves[arm, size] = run_leaky(values[:, pick(order, size, arm)], task)[0]
-    tops = [found.curves["top", size] for size in sizes]
-    found.sizes, found.best = [sizes[int(np.argmax(tops))]], max(tops)
-    found.orders = [order]
+            answers[arm, size] = run_leaky(values[:, pick(order, size, arm)], task)[0]
+    found.curves = average(answers)
+    best = max(sizes, key=lambda size: found.curves["top", size])
+    found.sizes, found.best, found.orders = [best], answers["top", best], [order]
     return found
 
 
-def run_leaky(values: np.ndarray, task: Task) -> tuple[float, np.ndarray]:
-    """Mean F1 over divisions, and the standardised weights [D] of the last one's model."""
-    scores, weights = [], np.zeros(values.shape[1])
+def run_leaky(values: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Answers [S, D, 4] in all divisions, and the standardised weights of the last one's model."""
+    answers, weights = [], np.zeros(values.shape[1])
     for train, test in task.divide():
         penalty = tune(values, task, train, scaled=False)
-        predicted, weights = fit_logistic(values, task, train, test, penalty)
-        scores.append(f1_score(task.labels[test], predicted > 0, zero_division=0.0))
-    return float(np.mean(scores)), weights
+        decisions, weights = fit_logistic(values, task, train, test, penalty)
+        answers.append(task.count(test, decisions))
+    return np.stack(answers, axis=1), weights
+
+
+def average(answers: dict[tuple[str, int], np.ndarray]) -> dict[tuple[str, int], float]:
+    """Mean F1 over divisions by arm and number of dimensions, from answers [S, D, 4]."""
+    return {key: float(find_f1(counts.sum(0))) for key, counts in answers.items()}
 
 
 def classify_corrected(values: np.ndarray, task: Task, sizes: Sequence[int]) -> Found:
     """The same without leaks: each division ranks and chooses for itself, on its training speakers."""
     found, every, best, weighed = Found(), [], [], []
-    curves: dict[tuple[str, int], list[float]] = {}
+    answers: dict[tuple[str, int], list[np.ndarray]] = {}
     for train, test in task.divide():
         penalty = tune(values, task, train, scaled=True)
-        predicted, weights = fit_logistic(values, task, train, test, penalty)
-        every.append(f1_score(task.labels[test], predicted > 0, zero_division=0.0))
+        decisions, weights = fit_logistic(values, task, train, test, penalty)
+        every.append(task.count(test, decisions))
         order = sort_dimensions(np.abs(weights))
         chosen = choose_size(values, task, train, penalty, sizes)
         for size in sizes:
             for arm in ARMS if size < values.shape[1] else ARMS[:1]:
-                predicted, _ = fit_logistic(values[:, pick(order, size, arm)], task, train, test, penalty)
-                score = f1_score(task.labels[test], predicted > 0, zero_division=0.0)
-                curves.setdefault((arm, size), []).append(float(score))
-        best.append(curves["top", chosen][-1])
+                decisions, _ = fit_logistic(values[:, pick(order, size, arm)], task, train, test, penalty)
+                answers.setdefault((arm, size), []).append(task.count(test, decisions))
+        best.append(answers["top", chosen][-1])
         found.sizes.append(chosen)
         found.orders.append(order)
         weighed.append(np.abs(weights))
-    found.every, found.best = float(np.mean(every)), float(np.mean(best))
-    found.curves = {key: float(np.mean(scores)) for key, scores in curves.items()}
+    found.every, found.best = np.stack(every, axis=1), np.stack(best, axis=1)
+    found.curves = average({key: np.stack(counts, axis=1) for key, counts in answers.items()})
     found.importance = np.mean(weighed, axis=0)
     return found
 
@@ -158,8 +169,8 @@ def choose_size(values: np.ndarray, task: Task, rows: np.ndarray, penalty: float
         _, weights = fit_logistic(values, task, fit, check, penalty)
         order = sort_dimensions(np.abs(weights))
         for place, size in enumerate(sizes):
-            predicted, _ = fit_logistic(values[:, order[:size]], task, fit, check, penalty)
-            scores[place] += f1_score(task.labels[check], predicted > 0, zero_division=0.0)
+            decisions, _ = fit_logistic(values[:, order[:size]], task, fit, check, penalty)
+            scores[place] += find_f1(task.count(check, decisions).sum(0)[None])
     return sizes[int(scores.argmax())]
 
 
@@ -168,8 +179,8 @@ def tune(values: np.ndarray, task: Task, rows: np.ndarray, scaled: bool) -> floa
     scores = np.zeros(len(PENALTIES))
     for fit, check in task.divide(rows):
         for place, penalty in enumerate(PENALTIES):
-            predicted, _ = fit_logistic(values, task, fit, check, penalty, scaled)
-            scores[place] += ((predicted > 0) == task.labels[check]).mean()
+            decisions, _ = fit_logistic(values, task, fit, check, penalty, scaled)
+            scores[place] += ((decisions > 0) == task.labels[check]).mean()
     return PENALTIES[int(scores.argmax())]
 
 

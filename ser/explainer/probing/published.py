@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ser.errors import InputError
+from ser.explainer.probing.f1 import score_f1, score_gain
 from ser.explainer.probing.figures import write_drawings
 from ser.explainer.probing.folds import make_groups
 from ser.explainer.probing.material import Material
@@ -107,16 +108,19 @@ class Published:
 
     @staticmethod
     def describe(emotion: str, arm: str, found: Found, named: Found) -> dict[str, object]:
-        """A row of scores."""
-        return {
-            "emotion": emotion,
-            "arm": arm,
-            "f1_functionals": named.every,
-            "f1_all": found.every,
-            "f1_top": found.best,
-            "gain": found.best - found.every,
-            "n": float(np.median(found.sizes)),
+        """A row of scores, with intervals that resample speakers."""
+        scores = {
+            "f1_functionals": score_f1(named.every),
+            "f1_all": score_f1(found.every),
+            "f1_top": score_f1(found.best),
+            "gain": score_gain(found.best, found.every),
         }
+        columns = {
+            f"{name}{end}": value
+            for name, values in scores.items()
+            for end, value in zip(("", "_low", "_high"), values, strict=True)
+        }
+        return {"emotion": emotion, "arm": arm, **columns, "n": float(np.median(found.sizes))}
 
     def probe(
         self,

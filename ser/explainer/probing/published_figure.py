@@ -41,11 +41,12 @@ def draw_published(
 
 
 def draw_curve(axes: Axes, points: pd.DataFrame, scores: pd.Series, arm: str, colour: str) -> None:
-    """F1 over n of one arm, that of all dimensions as a line, that of n* as a cross."""
+    """F1 over n of one arm, that of all dimensions as a line, that of n* as a cross with its interval."""
     top = points[points["dimensions"] == "top"].sort_values("n")
     axes.plot(top["n"], top["f1"], marker="o", markersize=3.5, linewidth=1.4, color=colour, label=arm)
     axes.axhline(scores["f1_all"], color=colour, linewidth=1, linestyle="--", label=f"{arm}, all dimensions")
     axes.plot(scores["n"], scores["f1_top"], "x", color=colour, markersize=9, mew=2)
+    axes.vlines(scores["n"], scores["f1_top_low"], scores["f1_top_high"], color=colour, linewidth=1.2, alpha=0.6)
     axes.set_xscale("log")
     ticks = list(top["n"])[:: 2 if len(top) > 4 else 1]
     axes.set_xticks(ticks, [str(tick) for tick in ticks], size=8)

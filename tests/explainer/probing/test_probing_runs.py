@@ -76,6 +76,9 @@ def test_the_published_protocol_runs_both_ways(make_run, tmp_path):
     assert metrics["published/leaky/f1_top"] > metrics["published/corrected/f1_top"]
     table = pd.read_csv(tmp_path / "published.csv")
     assert set(table["arm"]) == {"leaky (published)", "corrected"}
+    for name in ("f1_functionals", "f1_all", "f1_top", "gain"):
+        assert (table[f"{name}_low"] <= table[name] + 1e-12).all() and (table[f"{name}_low"] < 1).all()
+        assert (table[name] <= table[f"{name}_high"] + 1e-12).all()
     assert (tmp_path / "published.tex").read_text().count(r"\toprule") == 2
     assert (tmp_path / "figures" / "published.png").is_file()
 
