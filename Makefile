@@ -56,7 +56,7 @@ types: $(READY)  ## mypy on ser/
 
 docs: $(READY)  ## the documentation as a site, in site/; a dead link is an error
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # --quiet would silence the warnings that strict counts
 	@echo "$(abspath site)/index.html"
 
 bench: $(READY)  ## speed and error rates, side by side with what one would use instead (benchmarks/README.md)

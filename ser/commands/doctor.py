@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ser.doctor.around import check_corpora, check_disk, check_own, check_weights
 from ser.doctor.finding import ERROR, Finding
-from ser.doctor.packages import check_extras, check_packages, check_python
-from ser.doctor.store import check_store
-from ser.doctor.torch import check_opensmile, check_torch, set_extension_aside, start_look
 from ser.errors import InputError
 
 USAGE = """usage: ser doctor [--fix] [tracking.uri=<uri>]
@@ -29,33 +25,18 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(USAGE + "\n")
         return 0
     for argument in arguments:
-        if argument != "--fix" and not argument.startswith(URI):
-            raise InputError(f"{argument!r} is not an option", expected=f"--fix, {URI}…")
+        if argument != "--fix" and not (argument.startswith(URI) and argument != URI):
+            raise InputError(f"{argument!r} is not an option", expected=f"--fix, {URI}<uri>")
+    try:
+        from ser.doctor.checks import check_all
+    except ImportError as error:  # half an installation
+        sys.stdout.write(f"{Finding(ERROR, f'{error.name} cannot be imported ({error})', 'make install')}\n")
+        return 1
     outputs = Path(os.environ.get("SER_OUTPUTS", "outputs"))
     named = [argument.removeprefix(URI) for argument in arguments if argument.startswith(URI)]
     findings = []
-    for finding in check_all(outputs, named[-1] if named else f"sqlite:///{outputs}/mlflow.db", "--fix" in arguments):
+    for finding in check_all(outputs, named[-1] if named else None, "--fix" in arguments):
         sys.stdout.write(f"{finding}\n")
         sys.stdout.flush()
         findings.append(finding)
     return int(any(finding.status == ERROR for finding in findings))
-
-
-def check_all(outputs: Path, uri: str, fix: bool) -> Iterator[Finding]:
-    """All checks in order; those that take long run beside the others."""
-    looking = start_look()
-    yield check_python()
-    yield from check_packages()
-    yield check_extras()
-    yield check_opensmile()
-    yield check_disk(outputs)
-    yield check_store(uri)
-    yield from check_own()
-    yield from check_corpora()
-    yield check_weights()
-    found = list(check_torch(looking))
-    if fix and any(finding.status == ERROR and "torchaudio" in finding.text for finding in found):
-        moved = set_extension_aside()
-        sys.stdout.write(f"set aside: {len(moved)} compiled files of torchaudio that need CUDA libraries\n")
-        found = list(check_torch(start_look()))
-    yield from found

@@ -27,15 +27,28 @@ def check_disk(outputs: Path) -> Finding:
     Args:
         outputs: the folder; it need not be there yet.
     """
-    there = next(folder for folder in (outputs.absolute(), *outputs.absolute().parents) if folder.is_dir())
+    return check_room(outputs, "runs and features", "SER_OUTPUTS", f"remove what is not needed in {outputs}/cache")
+
+
+def check_room(folder: Path, what: str, setting: str, less: str) -> Finding:
+    """Whether one can write into a folder, and how much room there is.
+
+    Args:
+        folder: need not be there yet.
+        what: goes there.
+        setting: that names another folder.
+        less: what would make room.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        return Finding(ERROR, f"{there} is a file: {what} cannot be written there", f"set {setting} to a folder")
     if not os.access(there, os.W_OK):
-        return Finding(ERROR, f"{there}: runs cannot be written there", "set SER_OUTPUTS to a folder of yours")
+        return Finding(ERROR, f"{there}: {what} cannot be written there", f"set {setting} to a folder of yours")
     free = shutil.disk_usage(there).free
-    text = f"{free / 1e9:,.0f} GB free for runs and features in {outputs}"
+    text = f"{free / 1e9:,.{0 if free > LITTLE else 1}f} GB free for {what} in {folder}"
     if free > LITTLE:
         return Finding(OK, text)
-    remedy = f"set SER_OUTPUTS to a larger disk, or remove what is not needed in {outputs}/cache"
-    return Finding(WARNING if free > TOO_LITTLE else ERROR, text, remedy)
+    return Finding(WARNING if free > TOO_LITTLE else ERROR, text, f"set {setting} to a larger disk, or {less}")
 
 
 def check_corpora() -> Iterator[Finding]:
@@ -53,10 +66,11 @@ def check_corpora() -> Iterator[Finding]:
         )
     if not there:
         given = os.environ.get("SER_DATA")
-        text = (
-            f"no corpus in SER_DATA={given}" if given else "SER_DATA is not set: corpora must be named by dataset.root"
-        )
-        remedy = f"it should hold folders such as {', '.join(list(places)[:3])}; `ser data list` says how to get them"
+        text = f"no corpus in SER_DATA={given}" if given else "SER_DATA is not set: corpora are named by dataset.root"
+        if given and not Path(given).is_dir():
+            text = f"SER_DATA={given}: no such folder"
+        names = ", ".join(sorted({Path(place).name for place in places.values()}))
+        remedy = f"set it to the folder that holds folders named {names}; `ser data list` says how to get them"
         yield Finding(WARNING, text, remedy)
 
 
@@ -65,9 +79,13 @@ def check_weights() -> Finding:
     places = dict(list_places("backbone", "source", "SER_WEIGHTS"))
     there = [name for name, place in places.items() if is_here(place)]
     missing = [name for name in places if name not in there]
+    given = os.environ.get("SER_WEIGHTS")
+    remedy = "set SER_WEIGHTS, or let them be fetched from the hub when first used (docs/backbones.md)"
+    if given and not Path(given).is_dir():
+        return Finding(WARNING, f"SER_WEIGHTS={given}: no such folder", remedy)
     if not there:
-        remedy = "set SER_WEIGHTS, or let them be fetched from the hub when first used (docs/backbones.md)"
-        return Finding(WARNING, "no checkpoint under SER_WEIGHTS or in the local cache of the hub", remedy)
+        folder = f"SER_WEIGHTS={given}" if given else "./weights (SER_WEIGHTS is not set)"
+        return Finding(WARNING, f"no checkpoint in {folder} or in the local cache of the hub", remedy)
     return Finding(OK, f"checkpoints here: {', '.join(there)}; those of {len(missing)} other backbones are not")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,9 +12,15 @@ from urllib.error import HTTPError
 from urllib.parse import urlparse
 from urllib.request import urlopen
 
-from ser.doctor.finding import ERROR, OK, WARNING, Finding
+import yaml
 
-SERVER = "start it, or pass tracking.uri=sqlite:///<path>/mlflow.db"
+from ser.annotated import read_choice
+from ser.doctor.around import check_room
+from ser.doctor.finding import ERROR, OK, WARNING, Finding
+from ser.usage import find_stage, list_stage_groups
+
+DATABASE = "pass tracking.uri=sqlite:///<path>/mlflow.db"
+SERVER = f"start it, or {DATABASE}"
 #: Databases besides SQLite that MLflow can use.
 DATABASES = ("postgresql", "mysql", "mssql")
 #: Modules through which SQLAlchemy reaches them → what brings them, where that has another name.
@@ -21,21 +29,53 @@ DRIVERS = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQL
 PATIENCE = 3
 
 
+def find_uri(outputs: Path) -> str:
+    """The store that runs go to when no other is named; a folder ``conf`` where one is may choose it."""
+    from omegaconf import OmegaConf
+
+    stage = find_stage("train")
+    assert stage is not None
+    written = read_choice("tracking", list_stage_groups(stage)["tracking"]).settings["uri"].value
+    return str(OmegaConf.create({"paths": {"outputs": str(outputs)}, "uri": str(yaml.safe_load(written))}).uri)
+
+
 def check_store(uri: str) -> Finding:
     """The store at an MLflow tracking URI; nothing is written, and nothing made that is not there."""
     scheme = urlparse(uri).scheme
     if scheme in ("http", "https"):
         return check_server(uri)
     if scheme == "sqlite":
-        path = Path(urlparse(uri).path[1:])
-        if not path.exists():
-            return Finding(OK, f"{uri}: not there yet; the first run makes it")
-        return check_database(uri, uri)
+        if not uri.startswith("sqlite:///"):
+            return Finding(ERROR, f"tracking.uri={uri}: no path of a file", DATABASE)
+        return check_database(uri, uri) if find_file(uri).exists() else not_yet(uri)
     if scheme.partition("+")[0] in DATABASES:
         from sqlalchemy import make_url
 
         return check_database(uri, make_url(uri).render_as_string(hide_password=True))
-    return Finding(ERROR, f"tracking.uri={uri}: MLflow keeps no new runs in plain folders", "tracking.uri=sqlite:///…")
+    if scheme in ("", "file"):
+        return Finding(ERROR, f"tracking.uri={uri}: MLflow keeps no new runs in plain folders", DATABASE)
+    return Finding(WARNING, f"tracking.uri={uri}: not looked at; only databases and servers are", "")
+
+
+def check_place(uri: str, outputs: Path) -> Iterator[Finding]:
+    """Whether a SQLite file can be written, and whether there is room for it where that is not the folder of runs."""
+    if not uri.startswith("sqlite:///"):
+        return
+    file = find_file(uri)
+    if file.is_file() and not os.access(file, os.W_OK):
+        yield Finding(ERROR, f"{uri}: can be read, but not written", f"chmod u+w {file}, or {DATABASE}")
+    if not file.absolute().is_relative_to(outputs.absolute()):
+        yield check_room(file.parent, "the store of runs", "tracking.uri", "remove what is not needed there")
+
+
+def find_file(uri: str) -> Path:
+    """The file of a SQLite database."""
+    return Path(urlparse(uri).path[1:])
+
+
+def not_yet(shown: str) -> Finding:
+    """No store is no fault."""
+    return Finding(OK, f"{shown}: not there yet; the first run makes it")
 
 
 def check_server(uri: str) -> Finding:
@@ -62,22 +102,24 @@ def check_database(uri: str, shown: str) -> Finding:
         uri: SQLAlchemy's.
         shown: the same without a password.
     """
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import create_engine, inspect, text
     from sqlalchemy.exc import SQLAlchemyError
 
     scheme = urlparse(uri).scheme.partition("+")[0]
     waits = {"connect_timeout": PATIENCE} if scheme in ("postgresql", "mysql") else {}
     try:
         with create_engine(uri, connect_args=waits).connect() as connection:
+            tables = inspect(connection).get_table_names()
+            if not tables:
+                return not_yet(shown)
+            if "alembic_version" not in tables:
+                return Finding(ERROR, f"{shown}: a database, but not one of MLflow's", DATABASE)
             revision = connection.execute(text("select version_num from alembic_version")).scalar()
             count = connection.execute(text("select count(*) from runs")).scalar()
     except ImportError as error:
         return Finding(ERROR, f"{shown}: {error}", f"pip install {DRIVERS.get(str(error.name), error.name)}")
     except SQLAlchemyError as error:
-        reason = str(error).partition("\n")[0]
-        return Finding(
-            ERROR, f"{shown}: no MLflow database can be read there ({reason})", "pass another tracking.uri=…"
-        )
+        return describe_failure(str(error).partition("\n")[0], shown)
     known, newest = read_revisions()
     if revision == newest:
         return Finding(OK, f"{shown}: {count:,} runs, schema of MLflow {version('mlflow')}")
@@ -85,6 +127,14 @@ def check_database(uri: str, shown: str) -> Finding:
         remedy = f"back it up, then: mlflow db upgrade {shown}"
         return Finding(ERROR, f"{shown}: made by an older MLflow (schema {revision}, now {newest})", remedy)
     return Finding(ERROR, f"{shown}: made by a newer MLflow than {version('mlflow')}", "install that version of mlflow")
+
+
+def describe_failure(reason: str, shown: str) -> Finding:
+    """Why a database did not answer."""
+    if "database is locked" in reason:
+        remedy = "wait until it is done; jobs on many machines need a server (docs/remote-mlflow.md)"
+        return Finding(WARNING, f"{shown}: another process is writing to it", remedy)
+    return Finding(ERROR, f"{shown}: no MLflow database can be read there ({reason})", DATABASE)
 
 
 def read_revisions() -> tuple[set[str], str]:

@@ -28,6 +28,9 @@ except Exception as error:
 json.dump(found, sys.stdout)
 """
 FIX = "ser doctor --fix sets its compiled extension aside: its pure PyTorch paths, the only ones ser uses, work without"
+REINSTALL = "its compiled extension is no longer there, so install torchaudio again: make install"
+#: s until torch must be imported.
+PATIENCE = 120
 #: Where Linux has the driver of an NVIDIA device.
 DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -43,7 +46,13 @@ def check_torch(looking: subprocess.Popen[str]) -> Iterator[Finding]:
     Args:
         looking: what :func:`start_look` began.
     """
-    out, err = looking.communicate(timeout=120)
+    try:
+        out, err = looking.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        looking.kill()
+        looking.communicate()
+        yield Finding(ERROR, f"torch is not imported after {PATIENCE} s", "try again when the machine has less to do")
+        return
     if looking.returncode:
         last = err.strip().splitlines()[-1] if err.strip() else "no message"
         yield Finding(ERROR, f"torch cannot be imported ({last})", "make install, or pip install torch")
@@ -66,7 +75,8 @@ def describe(found: dict[str, object]) -> Iterator[Finding]:
     if find_spec("torchaudio") is None:
         yield Finding(ERROR, "torchaudio is not installed", "pip install torchaudio")
     elif "reason" in found:
-        yield Finding(ERROR, f"torchaudio cannot be imported ({found['reason']})", FIX)
+        remedy = FIX if list_compiled() else REINSTALL
+        yield Finding(ERROR, f"torchaudio cannot be imported ({found['reason']})", remedy)
     else:
         aside = " (compiled extension set aside)" if find_aside().is_dir() else ""
         yield Finding(OK, f"torchaudio {found['torchaudio']}{aside}")
@@ -78,9 +88,15 @@ def set_extension_aside() -> list[Path]:
     A torch build without CUDA cannot load the extension of torchaudio's CUDA wheel; without the files torchaudio works
     in pure PyTorch.
     """
-    aside = find_aside()
-    aside.mkdir(exist_ok=True)
-    return [path.rename(aside / path.name) for path in sorted(aside.parent.glob("*.so"))]
+    compiled, aside = list_compiled(), find_aside()
+    if compiled:
+        aside.mkdir(exist_ok=True)
+    return [path.rename(aside / path.name) for path in compiled]
+
+
+def list_compiled() -> list[Path]:
+    """torchaudio's compiled files."""
+    return sorted(find_aside().parent.glob("*.so"))
 
 
 def find_aside() -> Path:

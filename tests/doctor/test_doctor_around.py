@@ -3,8 +3,7 @@ import shutil
 import pytest
 
 from ser.cli import main
-from ser.commands import doctor as command
-from ser.doctor import around, packages
+from ser.doctor import around, checks, packages
 from ser.doctor.finding import Finding
 
 
@@ -46,9 +45,24 @@ def test_room_on_the_disk(free, expected, here, monkeypatch):
     assert not list(here.iterdir())
 
 
+def test_a_file_where_the_folder_should_be(here):
+    (here / "outputs").write_text("a file")
+    for path in (here / "outputs", here / "outputs" / "below"):
+        finding = around.check_disk(path)
+        assert finding.status == "error" and "is a file" in finding.text and "SER_OUTPUTS" in finding.remedy
+
+
+def test_a_folder_that_cannot_be_written(here, monkeypatch):
+    monkeypatch.setattr(around.os, "access", lambda *_: False)
+    finding = around.check_disk(here)
+    assert finding.status == "error" and "cannot be written" in finding.text and "SER_OUTPUTS" in finding.remedy
+
+
 def test_corpora_are_found_and_counted_without_being_read(here, monkeypatch):
     (finding,) = around.check_corpora()
-    assert finding.status == "warning" and "SER_DATA is not set" in finding.text and "emodb" in finding.remedy + "emodb"
+    assert finding.status == "warning" and "SER_DATA is not set" in finding.text and "emodb, emovo" in finding.remedy
+    monkeypatch.setenv("SER_DATA", str(here / "nowhere"))
+    assert next(around.check_corpora()).text.endswith("nowhere: no such folder")
     for name in ("emodb/wav/a.wav", "emodb/wav/b.FLAC", "emodb/notes.txt", "tess/readme.txt"):
         (here / "corpora" / name).parent.mkdir(parents=True, exist_ok=True)
         (here / "corpora" / name).write_text("no audio")
@@ -69,7 +83,10 @@ def test_counting_ends_in_time(here):
 def test_checkpoints_under_weights_and_in_the_hubs_cache(here, monkeypatch):
     asked = []
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda place, _: asked.append(place))
-    assert around.check_weights().status == "warning"
+    finding = around.check_weights()
+    assert finding.status == "warning" and "SER_WEIGHTS is not set" in finding.text
+    monkeypatch.setenv("SER_WEIGHTS", str(here / "nowhere"))
+    assert around.check_weights().text.endswith("nowhere: no such folder")
     (here / "w" / "byol-s-512").mkdir(parents=True)
     monkeypatch.setenv("SER_WEIGHTS", str(here / "w"))
     finding = around.check_weights()
@@ -96,7 +113,7 @@ def test_a_configuration_of_ones_own_is_told(here):
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warning", 0), ("error", 1)])
 def test_the_exit_code_is_one_with_an_error(monkeypatch, capsys, status, code):
     monkeypatch.setattr(
-        command, "check_all", lambda *_: [Finding(status, "a finding", "" if status == "ok" else "mend it")]
+        checks, "check_all", lambda *_: [Finding(status, "a finding", "" if status == "ok" else "mend it")]
     )
     assert main(["doctor"]) == code
     lines = capsys.readouterr().out.splitlines()
@@ -104,14 +121,31 @@ def test_the_exit_code_is_one_with_an_error(monkeypatch, capsys, status, code):
     assert status == "ok" or lines[1].strip() == "remedy: mend it"
 
 
-def test_unknown_options_are_refused(capsys):
-    assert main(["doctor", "--fixx"]) == 2 and "--fix" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["--fixx", "tracking.uri="])
+def test_unknown_options_are_refused(option, capsys):
+    assert main(["doctor", option]) == 2 and "--fix" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(ImportError("libx.so", name="pandas"), "pandas cannot"), (KeyError("a"), "broke off: KeyError")],
+)
+def test_a_check_that_breaks_off_does_not_stop_the_others(monkeypatch, capsys, error, words):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(checks, "check_corpora", fail)
+    monkeypatch.setattr(checks, "start_look", lambda: None)
+    monkeypatch.setattr(checks, "check_torch", lambda _: [Finding("ok", "torch is fine")])
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert words in said and "torch is fine" in said
 
 
 def test_fix_touches_nothing_that_works(monkeypatch):
-    monkeypatch.setattr(command, "check_torch", lambda _: [Finding("ok", "torchaudio 2.9")])
-    monkeypatch.setattr(command, "start_look", lambda: None)
-    monkeypatch.setattr(command, "set_extension_aside", lambda: pytest.fail("moved files of a working package"))
+    monkeypatch.setattr(checks, "check_torch", lambda _: [Finding("ok", "torchaudio 2.9")])
+    monkeypatch.setattr(checks, "start_look", lambda: None)
+    monkeypatch.setattr(checks, "set_extension_aside", lambda: pytest.fail("moved files of a working package"))
     main(["doctor", "--fix"])
 
 

@@ -45,6 +45,54 @@ def test_a_file_that_is_no_database(tmp_path):
 
 def test_a_folder_is_refused():
     assert store.check_store("mlruns").status == "error"
+    assert "no path of a file" in store.check_store("sqlite:/mlflow.db").text
+
+
+def test_another_kind_of_store_is_not_looked_at():
+    assert "not looked at" in store.check_store("databricks://mine").text
+
+
+def test_an_empty_database_is_no_fault_another_one_is(tmp_path):
+    (tmp_path / "empty.db").touch()
+    finding = store.check_store(f"sqlite:///{tmp_path}/empty.db")
+    assert finding.status == "ok" and "the first run makes it" in finding.text
+    with sqlite3.connect(tmp_path / "other.db") as connection:
+        connection.execute("create table x (y)")
+    finding = store.check_store(f"sqlite:///{tmp_path}/other.db")
+    assert finding.status == "error" and "not one of MLflow's" in finding.text and "tracking.uri" in finding.remedy
+
+
+def test_a_database_that_another_process_writes_to_is_a_warning(tracking_uri, monkeypatch):
+    import sqlalchemy
+
+    create = sqlalchemy.create_engine
+    monkeypatch.setattr(
+        sqlalchemy, "create_engine", lambda uri, connect_args: create(uri, connect_args={"timeout": 0.01})
+    )
+    with sqlite3.connect(tracking_uri.removeprefix("sqlite:///")) as connection:
+        connection.execute("begin exclusive")
+        finding = store.check_store(tracking_uri)
+    assert finding.status == "warning" and "another process" in finding.text and "wait" in finding.remedy
+
+
+def test_the_place_of_a_database(tracking_uri, tmp_path, monkeypatch):
+    path = Path(tracking_uri.removeprefix("sqlite:///"))
+    assert list(store.check_place(tracking_uri, path.parent)) == []
+    (room,) = store.check_place(tracking_uri, tmp_path / "outputs")
+    assert "free for the store of runs" in room.text
+    monkeypatch.setattr(store.os, "access", lambda *_: False)
+    (fault,) = store.check_place(tracking_uri, path.parent)
+    assert fault.status == "error" and "not written" in fault.text and "chmod" in fault.remedy
+    assert list(store.check_place("http://127.0.0.1:9", tmp_path)) == []
+
+
+def test_the_store_is_the_one_that_runs_would_go_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert store.find_uri(Path("out")) == "sqlite:///out/mlflow.db"
+    (tmp_path / "conf" / "tracking").mkdir(parents=True)
+    (tmp_path / "conf" / "tracking" / "sqlite.yaml").write_text("# Ours\nuri: ${oc.env:WHERE}/${paths.outputs}  # x\n")
+    monkeypatch.setenv("WHERE", "http://runs:5000")
+    assert store.find_uri(Path("out")) == "http://runs:5000/out"
 
 
 def test_passwords_are_not_printed():

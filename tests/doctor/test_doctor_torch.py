@@ -52,6 +52,14 @@ def test_torchaudio_that_does_not_load_names_the_remedy(torchaudio):
     broken = {key: value for key, value in FOUND.items() if key != "torchaudio"} | {"reason": "libcudart.so.13"}
     finding = list(doctor.describe(broken))[1]
     assert finding.status == "error" and "libcudart.so.13" in finding.text and "--fix" in finding.remedy
+    doctor.set_extension_aside()
+    assert "install torchaudio again" in list(doctor.describe(broken))[1].remedy, "--fix would change nothing"
+
+
+def test_torch_that_takes_too_long_is_an_error(monkeypatch):
+    monkeypatch.setattr(doctor, "PATIENCE", 0.05)
+    (finding,) = look("import time; time.sleep(60)")
+    assert finding.status == "error" and "0.05 s" in finding.text and finding.remedy
 
 
 def test_torchaudio_that_is_not_installed_is_an_error(monkeypatch):

@@ -117,12 +117,13 @@ def check_ours(command, *rest):
 
 def check_study(rest):
     """A study's name, scale and values; those in a page's own file are looked for there."""
-    from ser.commands.study import read_options
+    from ser.commands.study import read_launcher, read_options
     from ser.study import choose_values, find_study, read_study
 
     options = read_options(rest)
     name, scale = options.pop("name"), options.pop("scale", None)
     options.pop("out", None)
+    read_launcher(options.pop("launcher", ""))
     if name != "list":
         choose_values(read_study(find_study(name)), scale, options)
 
