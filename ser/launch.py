@@ -29,6 +29,7 @@ from ser.language.nested import compose_stage
 from ser.paths import find_own, find_shipped
 from ser.suggest import suggest
 from ser.sweep import JobsFailed, SweepJob, defer_to_jobs, split_overrides
+from ser.values import check_values
 
 log = logging.getLogger(__name__)
 MISTAKES = (InputError, HydraException, OmegaConfBaseException)
@@ -91,6 +92,7 @@ def launch(name: str, stage: Stage, arguments: Sequence[str]) -> int:
     def task(config: DictConfig) -> None:
         try:
             settings = HydraConfig.get()
+            check_values(config, settings.overrides.task, folder / f"{name}.yaml")
             completed = complete(config, settings.runtime.choices, load_choice, settings.overrides.task)
             run_job(stage, compose_stage(completed, load))
         except MISTAKES as error:  # kept from Hydra, which would print a line of its own about it

@@ -21,6 +21,8 @@ from ser.paths import find_shipped
 
 #: How Hydra begins what it says of a name that it does not know.
 UNKNOWN = re.compile(r"Could not (?:override|delete from config\.) '([^'@]+)'")
+#: And of several values where one belongs.
+SEVERAL = re.compile(r"Ambiguous value for argument '(.+)'")
 
 
 def suggest(error: Exception, stage: str, arguments: Sequence[str]) -> InputError | None:
@@ -35,6 +37,12 @@ def suggest(error: Exception, stage: str, arguments: Sequence[str]) -> InputErro
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         problem = f"{group}={choice}: no such choice"
         return refuse(problem, choice, error.options, f"`ser list {group}` says what each is")
+    if several := SEVERAL.match(str(error)):
+        return InputError(
+            f"{several[1]}: several values",
+            expected="one; a list is written in brackets",
+            remedy=f"`ser {stage} -m` runs every combination",
+        )
     found = UNKNOWN.match(str(error))
     if found is None:
         return None
