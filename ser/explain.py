@@ -31,6 +31,7 @@ from ser.finished import FinishedRun
 from ser.head.fused_trunk import FusedTrunk
 from ser.head.trunk import Trunk
 from ser.results import owns, read_json, write_json
+from ser.tracking import note
 from ser.tracking.key import flatten, hash_run
 from ser.tracking.tracker import Tracker
 from ser.train import get_state, hold
@@ -118,7 +119,9 @@ def explain_run(
         except Exception:
             run.end("failed")
             raise
-        run.end("finished")
+        ids = tracker.experiment_id, run.run_id, finished.origin.run_id
+        text = note.describe_explanation(*ids, PAGE if (folder / PAGE).is_file() else "", parent)
+        run.end("finished", {note.TAG: text})
     return Outcome("finished", run.run_id, key, metrics)
 
 

@@ -168,8 +168,8 @@ def describe(predictors: Sequence[Predictor], places: Sequence[Place], said: Sai
     done = len(places) - len(said.problems)
     if not done:
         return "\n".join([*lines, "nothing could be judged", ""])
-    what = "windows" if any(place.start is not None for place in places) else "clips"
-    speed = f"{done} {what} in {seconds:.1f} s: {done / seconds:.1f} a second"
+    what = "window" if any(place.start is not None for place in places) else "clip"
+    speed = f"{done} {what}{'' if done == 1 else 's'} in {seconds:.1f} s: {done / seconds:.1f} a second"
     if said.seconds:
         speed += f", {said.seconds / seconds:.0f} × real time ({said.seconds:.0f} s of sound)"
     return "\n".join([*lines, speed, ""])

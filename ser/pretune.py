@@ -32,6 +32,7 @@ from ser.results import CHECKPOINTS, copy_results, finish_folder, read_json, sta
 from ser.runs import find_files
 from ser.tracking.environment import describe_environment
 from ser.tracking.key import flatten, hash_run, select_effective
+from ser.tracking.note import TAG, show_command
 from ser.tracking.tracker import TrackedRun, Tracker
 from ser.train import get_state, hold, resolve
 
@@ -156,7 +157,7 @@ def pretune(
         except Exception:
             run.end("failed")
             raise
-        run.end("finished")
+        run.end("finished", {TAG: show_command()})
     return Outcome("finished", run.run_id, key, scores, folder / MODEL)
 
 

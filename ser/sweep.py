@@ -30,12 +30,15 @@ from ser.hparams_search.settings import check_folder, read_search
 from ser.judge import HEADLINES, TITLES, find_headline
 from ser.launchers import check_launcher
 from ser.results import read_json, write_json
+from ser.tracking import note, view
 from ser.tracking.environment import describe_environment
 from ser.tracking.tracker import TrackedRun, Tracker
 
 log = logging.getLogger(__name__)
 SWEEP, JOB = "sweep.json", "job.json"
 DONE = ("finished", "skipped")
+#: What a sweep's page in MLflow links to, as far as it is there; the report comes first.
+FILES = ("report.html", "report/runs.csv", "report/configurations.csv", SWEEP)
 #: Overrides that say how far a search goes, not which one it is.
 EXTENT = ("hparams_search.n_trials=", "hparams_search.n_jobs=")
 
@@ -79,7 +82,8 @@ class SweepJob:
                 tags = {"ser.key": key, "ser.kind": "sweep", "ser.run_dir": str(self.sweep.absolute())}
                 tags |= {"ser.varied": " ".join(record["varied"]), "ser.git_revision": str(record["git_revision"])}
                 name = "sweep over " + ", ".join(record["varied"])
-                parent = tracker.start(name, {}, {**tags, "mlflow.note.content": record["command"]}, tracker.find(key))
+                tags[note.TAG] = f"```\n{record['command']}\n```"
+                parent = tracker.start(name, {}, tags, tracker.find(key))
                 record["parent_run_id"] = parent.run_id
                 write_json(self.sweep / SWEEP, record)
         return record["parent_run_id"]
@@ -177,7 +181,7 @@ def finish_sweep(config: DictConfig, sum_up: Callable[[Path, Mapping[str, Any], 
     failed = sum(job["state"] not in DONE for job in jobs)
     sum_up(folder, record, config)
     if record.get("parent_run_id"):
-        close_parent(instantiate(config.tracking), record["parent_run_id"], folder, jobs)
+        close_parent(instantiate(config.tracking), record["parent_run_id"], folder, record)
     if failed:
         again = "" if record["search"] else "; the same command repeats only them"
         sys.stderr.write(f"{failed} of {len(jobs)} jobs did not finish{again}\n")
@@ -197,10 +201,10 @@ def test_sweep(folder: Path, config: DictConfig) -> None:
         log.exception("the statistics failed; `ser stats sweep=%s` makes them again", folder)
 
 
-def close_parent(tracker: Tracker, run_id: str, folder: Path, jobs: Sequence[Mapping[str, Any]]) -> None:
-    """Log what the sweep as a whole left, and end its parent run."""
+def close_parent(tracker: Tracker, run_id: str, folder: Path, record: Mapping[str, Any]) -> None:
+    """Log what the sweep as a whole left, describe it, share a view that compares its runs, and end its parent run."""
     parent = TrackedRun(tracker, run_id)
-    states = [job["state"] for job in jobs]
+    states = [job["state"] for job in record["jobs"]]
     parent.log_metrics({f"jobs/{state}": states.count(state) for state in (*DONE, "failed", "refused")})
     client = tracker.connect()
     for path in (folder / SWEEP, folder / "report.html"):
@@ -209,7 +213,20 @@ def close_parent(tracker: Tracker, run_id: str, folder: Path, jobs: Sequence[Map
     for name in ("report", "statistics"):
         if (folder / name).is_dir():
             client.log_artifacts(run_id, str(folder / name), name)
-    parent.end("finished" if all(state in DONE for state in states) else "failed")
+    name = share_view(tracker, run_id, record)
+    files = [path for path in FILES if (folder / path).is_file()]
+    text = note.describe_sweep(tracker.experiment_id, run_id, record["command"], states, files, name)
+    parent.end("finished" if all(state in DONE for state in states) else "failed", {note.TAG: text})
+
+
+def share_view(tracker: Tracker, run_id: str, record: Mapping[str, Any]) -> str:
+    """Keep a view of the sweep's runs in its experiment; returns its name."""
+    runs = [job["run_id"] for job in record["jobs"] if job["state"] in DONE]
+    found = [tracker.connect().get_run(run).data for run in runs]
+    params, metrics = ({name for one in found for name in getattr(one, kind)} for kind in ("params", "metrics"))
+    name = f"ser-{run_id[:12]}"
+    tracker.tag_experiment(view.TAG + name, view.make_view(run_id, runs, record["varied"], params, metrics))
+    return name
 
 
 def gather_jobs(folder: Path) -> list[dict[str, Any]]:

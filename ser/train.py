@@ -39,6 +39,7 @@ from ser.split.fold import Split, check_leaks, describe_balance, tabulate_split
 from ser.split.training import repeat_rare, take_fraction
 from ser.tracking.environment import describe_environment
 from ser.tracking.key import flatten, hash_run, select_effective
+from ser.tracking.note import TAG, describe_run
 from ser.tracking.tracker import TrackedRun
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def train_and_score(
         except Exception:
             run.end("failed")
             raise
-        run.end("finished")
+        text = describe_run(choices.tracker.experiment_id, run.run_id, scores, parent, folder)
+        run.end("finished", {TAG: text})
     return Outcome("finished", run.run_id, key, scores)
 
 
@@ -189,8 +191,9 @@ def evaluate(
     }
     written = write_results(folder, resolve(config), tables, records, scores)
     run.log_metrics(written)
-    found = [scores[f"test/{judge.headline}{end}"] for end in ("", "_ci_low", "_ci_high")]
-    log.info("test %s %.3f (95%% CI over speakers %.3f to %.3f)", judge.headline.upper(), *found)
+    score, low, high = (scores[f"test/{judge.headline}{end}"] for end in ("", "_ci_low", "_ci_high"))
+    interval = "too few speakers for an interval" if np.isnan(low) else f"95% CI over speakers {low:.3f} to {high:.3f}"
+    log.info("test %s %.3f (%s)", judge.headline.upper(), score, interval)
     return written
 
 

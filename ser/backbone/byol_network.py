@@ -121,7 +121,7 @@ def mirror_ends(waveforms: Tensor, lengths: Tensor, margin: int) -> Tensor:
     mirrored end is whatever was there, zeros in a padded batch.
     """
     steps = torch.arange(margin, device=waveforms.device)
-    before = (-1 - steps).expand(len(lengths), -1)
+    before = (-1 - steps).expand(lengths.shape[0], -1)
     outside = torch.cat([before, lengths[:, None] + steps], dim=1)
     period = (2 * (lengths - 1)).clamp(min=1)[:, None]
     inside = outside.remainder(period)

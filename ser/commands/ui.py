@@ -50,4 +50,5 @@ def read_options(arguments: Sequence[str]) -> dict[str, str]:
 def build_command(options: dict[str, str]) -> list[str]:
     """The command line of MLflow's server."""
     server = ["--backend-store-uri", options["tracking.uri"], "--host", options["host"], "--port", options["port"]]
-    return [sys.executable, "-m", "mlflow", "ui", *server]
+    # One worker is enough for one person; on a busy machine uvicorn takes several that start slowly for dead ones.
+    return [sys.executable, "-m", "mlflow", "ui", *server, "--workers", "1"]

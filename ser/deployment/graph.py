@@ -31,8 +31,9 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 SHORTEST, LONGEST = 0.25, 29.0
 #: Clips that a graph takes at once.
 MOST = 256
-#: Lengths in s at which graph and model are compared: of clips in emotional corpora, and the ends.
-LENGTHS = (0.3, 1.7, 2.8, 3.7, 9.0, 14.0)
+#: Clips and their length in s at which graph and model are compared: of clips in emotional corpora, and the ends. The
+#: graph is traced with two clips, so one and more than two are where it could differ.
+SHAPES = ((2, 0.25), (5, 0.3), (1, 1.7), (2, 2.8), (3, 3.7), (1, 9.0), (2, 14.0), (1, 29.0))
 #: By how much a probability, or a number, may differ.
 TOLERANCE = 1e-4
 
@@ -105,7 +106,7 @@ def write_graphs(predictor: Predictor, formats: Sequence[str], folder: Path) -> 
     """Write the models in these formats into a folder.
 
     Returns:
-        Format → by how much it differs from the models at most, over :data:`LENGTHS`.
+        Format → by how much it differs from the models at most, over :data:`SHAPES`.
 
     Raises:
         InputError: a network that cannot be put in a format, or a file that says something else than the network.
@@ -189,10 +190,10 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path) -> Run:
 def compare(predictor: Predictor, run: Run) -> float:
     """By how much a graph differs from the models at most; of numbers above 1, as a share of them."""
     worst, draw = 0.0, np.random.default_rng(0)
-    for seconds in LENGTHS:
-        # Noise whose loudness changes, about as loud as speech; two clips, so that they must not mix.
+    for count, seconds in SHAPES:
+        # Noise whose loudness changes, about as loud as speech; several clips must not mix.
         swell = 0.5 + 0.5 * np.sin(2 * np.pi * 3 * np.arange(round(seconds * predictor.rate)) / predictor.rate)
-        clips = (0.05 * swell * draw.standard_normal((2, len(swell)))).astype(np.float32)
+        clips = (0.05 * swell * draw.standard_normal((count, len(swell)))).astype(np.float32)
         expected = predictor.ask(list(clips))
         worst = max(worst, float((np.abs(run(clips) - expected) / np.maximum(1, np.abs(expected))).max()))
     return worst

@@ -75,6 +75,12 @@ class Tracker:
         self.connect()
         return self._experiment_id
 
+    def tag_experiment(self, name: str, value: str) -> None:
+        """Set a tag of the experiment."""
+        client = self.connect()
+        with self.lock():
+            client.set_experiment_tag(self._experiment_id, name, value)
+
     def logs_model(self, parent: str) -> bool:
         """Whether the final model of a run is logged; of a run in a sweep only where that is asked for.
 

@@ -62,7 +62,8 @@ def test_ui_serves_this_projects_database_on_this_machine_only(outputs):
     command = build_command(options)
     assert command[:4] == [sys.executable, "-m", "mlflow", "ui"]
     pairs = dict(zip(command[4::2], command[5::2], strict=True))
-    assert pairs == {"--backend-store-uri": f"sqlite:///{outputs}/mlflow.db", "--host": "127.0.0.1", "--port": "5001"}
+    uri = f"sqlite:///{outputs}/mlflow.db"
+    assert pairs == {"--backend-store-uri": uri, "--host": "127.0.0.1", "--port": "5001", "--workers": "1"}
 
 
 def test_ui_takes_servers_as_they_are(outputs):

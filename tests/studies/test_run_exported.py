@@ -77,6 +77,7 @@ def test_the_command_of_a_card_makes_the_run_again(run):
 GRAPHS = {
     "folds of a CNN on spectrograms": [*TWO_FOLDS, *TINY_CNN, "head=linear"],
     "a mix of layers of one frozen network": [*TWO_FOLDS, "backbone=tiny_whisper", "head=linear", "backbone.layer=mix"],
+    "convolutions over time": ["trainer.max_epochs=1", "backbone=tiny_byol", "head=linear"],
     "groups normalised over time": ["trainer.max_epochs=1", "backbone=tiny_wav2vec2", "finetune=full", "head=linear"],
 }
 
