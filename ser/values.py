@@ -49,8 +49,8 @@ def find_kind(config: DictConfig, key: str, primary: Path) -> str:
     """What a key takes, in words; empty for one that takes words, or of which nothing is known."""
     above, _, name = key.rpartition(".")
     if not above:
-        default = OmegaConf.select(OmegaConf.load(primary), name)
-        return KINDS.get(type(default).__name__, "")
+        defaults: Any = OmegaConf.to_container(OmegaConf.load(primary), resolve=False)
+        return KINDS.get(type(defaults.get(name)).__name__, "")
     target = OmegaConf.select(config, f"{above}._target_", throw_on_resolution_failure=False)
     return describe_parameter(str(target), name) if target else ""
 

@@ -32,6 +32,7 @@ def test_a_word_for_a_number_is_refused(choices, item, expected):
         ["seed=1", "optimizer.lr=1e-3", "trainer.max_epochs=2"],
         ["dataset.name=mine", "dataset.root=somewhere", "tracking.experiment=demo"],
         ["backbone=whisper_tiny_en", "backbone.layer=mix"],
+        ["class_weight=heavy"],  # follows the head: whoever reads it says what it may be
         ["trainer.devices=auto", "seed=${split.seed}"],
         ["head=mlp", "head.dropout=null"],
     ],
