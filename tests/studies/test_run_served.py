@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -39,10 +40,11 @@ def serve(logged, outputs):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"runs:/{logged[0].run_id}/model"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # MLflow calls uvicorn by its name
     with (outputs / "server.log").open("w") as file:
         process = subprocess.Popen(
             [*command, "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port), "--workers", "1"],
-            env={**os.environ, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()},
+            env={**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()},
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
