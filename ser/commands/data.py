@@ -61,6 +61,12 @@ def read_action(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """The action (the positional, or ``action=``) and the other arguments."""
     if {"-m", "--multirun"} & set(arguments):
         raise InputError("data: -m sweeps training; a check looks at one corpus", remedy="call it once for each corpus")
+    if flags := [argument for argument in arguments if argument.startswith("-")]:
+        raise InputError(
+            f"data {flags[0]}: no such flag",
+            expected=f"one of {', '.join(ACTIONS)}, and key=value",
+            remedy="a folder conf where you are joins in without one",
+        )
     named = [argument for argument in arguments if argument.startswith("action=")]
     plain = [argument for argument in arguments if "=" not in argument]
     found = [*plain, *(argument.partition("=")[2] for argument in named)]

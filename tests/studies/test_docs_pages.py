@@ -119,6 +119,8 @@ def test_ones_own_table(follow, tones):
     assert json.loads((said.folder / "dataset.json").read_text())["emotions"] == dict.fromkeys(
         ("anger", "neutral", "sadness"), 18
     )
+    checked, again = run(commands[1:], "train", keys[1:])
+    assert "54 clips" in checked.out and again.folder != said.folder
 
 
 def test_choices_of_ones_own(follow, tones):
