@@ -40,24 +40,29 @@ def link_cues(
         attributions: of the clips, in their order.
     """
     heard = [
-        Heard(
-            clip=clip.clip,
-            speaker=name_speaker(clip.dataset, clip.speaker),
-            emotion=clip.true,
-            waveform=clip.waveform,
-            rate=rate,
-            predicted=clip.predicted,
-            offset=clip.offset,
-            relevance=one.over_time().astype(float),
-            times=one.times,
-            step=one.step,
-        )
+        make_heard(clip, one, rate, name_speaker(clip.dataset, clip.speaker), clip.true)
         for clip, one in zip(clips, attributions, strict=True)
         if one.valid
     ]
     if not heard:
         return Linked(notes=("no explanation is valid, so there is nothing to link to cues",))
     return linker.link(heard, list(read_references(corpus, rate, {one.speaker for one in heard})))
+
+
+def make_heard(clip: Clip, one: Attribution, rate: int, speaker: str, emotion: str) -> Heard:
+    """A clip with its map, as the cue linker measures it; ``rate`` in Hz."""
+    return Heard(
+        clip=clip.clip,
+        speaker=speaker,
+        emotion=emotion,
+        waveform=clip.waveform,
+        rate=rate,
+        predicted=clip.predicted,
+        offset=clip.offset,
+        relevance=one.over_time().astype(float),
+        times=one.times,
+        step=one.step,
+    )
 
 
 def read_references(corpus: Corpus, rate: int, speakers: set[str]) -> Iterator[Recording]:

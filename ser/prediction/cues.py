@@ -19,8 +19,8 @@ from ser.cue.link import CueLink
 from ser.cue.sentences import CUE_OF, name_change
 from ser.errors import InputError
 from ser.explainer.attribute import explain_clips
-from ser.explainer.attribution import Attribution
 from ser.explainer.clip import Clip
+from ser.explainer.cues import make_heard
 from ser.explainer.subject import Subject, make_subject
 from ser.prediction.hear import hear
 from ser.prediction.places import Place
@@ -87,7 +87,7 @@ def explain_places(
     found = explain_clips(subject, explainer, clips, "explain", GATE, AT_ONCE)
     words, tables = [], []
     for place, clip, one in zip(places, clips, found, strict=True):
-        table = contrast(linker, make_heard(clip, one, subject.rate)) if one.valid else None
+        table = contrast(linker, make_heard(clip, one, subject.rate, "", clip.predicted)) if one.valid else None
         if table is None:
             words.append(f"no explanation: {'; '.join(one.reasons) or 'no positive relevance'}")
             continue
@@ -115,22 +115,6 @@ def hear_place(subject: Subject, predictor: Predictor, place: Place, predicted: 
         waveform=heard.waveform,
         offset=heard.offset,
         row={},
-    )
-
-
-def make_heard(clip: Clip, one: Attribution, rate: int) -> Heard:
-    """A clip with its map, as the cue linker measures it."""
-    return Heard(
-        clip=clip.clip,
-        speaker="",
-        emotion=clip.predicted,
-        waveform=clip.waveform,
-        rate=rate,
-        predicted=clip.predicted,
-        offset=clip.offset,
-        relevance=one.over_time().astype(float),
-        times=one.times,
-        step=one.step,
     )
 
 
