@@ -13,12 +13,11 @@ from ser.chosen import Choices
 from ser.corpus import Corpus, read_corpora
 from ser.errors import InputError
 from ser.extend import PRESENT, Origin
-from ser.fold import DONE, TEST, VALIDATION
+from ser.fold import TEST, VALIDATION, find_folds
 from ser.head.trunk import Trunk
 from ser.language.start import choose_weights
 from ser.model import TrainedModel, load_model
 from ser.older import complete_older, name_missing
-from ser.results import CHECKPOINTS, read_json
 
 
 @dataclass(frozen=True)
@@ -68,16 +67,7 @@ class FinishedRun:
         Raises:
             InputError: checkpoints are gone.
         """
-        found = {}
-        for folder in sorted((self.origin.folder / CHECKPOINTS).glob("fold-*")):
-            record = read_json(folder / DONE)
-            if record:
-                found[str(record["fold"])] = folder
-        if not found:
-            raise InputError(
-                f"{self.origin.folder / CHECKPOINTS}: no model in it", remedy="run its command again with resume=false"
-            )
-        return found
+        return find_folds(self.origin.folder)
 
     @cached_property
     def tested(self) -> pd.DataFrame:

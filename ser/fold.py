@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ser.dataset.raters import RATED
+from ser.errors import InputError
 from ser.head.data import Head, Model, Part, Workspace, join_parts
 from ser.head.trunk import Trunk
 from ser.predictions import tabulate_predictions
@@ -142,6 +143,23 @@ def read_fold(folder: Path) -> FoldResult:
         history=read_history(history) if history.is_file() else pd.DataFrame(columns=HISTORY_COLUMNS),
         parameters=read_json(folder / FITTED).get("parameters", {}),
     )
+
+
+def find_folds(run: Path) -> dict[str, Path]:
+    """Folder of each finished fold of a run by the fold's name, in order.
+
+    Args:
+        run: the run's directory, or an exported one.
+
+    Raises:
+        InputError: checkpoints are gone.
+    """
+    checkpoints = run / CHECKPOINTS
+    folders = sorted(checkpoints.glob("fold-*"), key=lambda each: int(each.name.removeprefix("fold-")))
+    found = {str(record["fold"]): folder for folder in folders if (record := read_json(folder / DONE))}
+    if not found:
+        raise InputError(f"{checkpoints}: no model in it", remedy="run its command again with resume=false")
+    return found
 
 
 def append_history(path: Path, fold: str, epoch: int, metrics: Mapping[str, float]) -> None:

@@ -19,7 +19,7 @@ from ser.audio.prepare import Preparation
 from ser.chosen import build_trunk
 from ser.errors import InputError
 from ser.extend import CONFIG
-from ser.fold import DONE, VALIDATION
+from ser.fold import VALIDATION, find_folds
 from ser.head.trunk import Trunk
 from ser.language.heard import LANGUAGE
 from ser.language.start import start_from
@@ -96,16 +96,7 @@ class OpenedRun:
         Raises:
             InputError: checkpoints are gone.
         """
-        found = {}
-        for folder in sorted((self.folder / CHECKPOINTS).glob("fold-*"), key=lambda each: int(each.name[5:])):
-            record = read_json(folder / DONE)
-            if record:
-                found[str(record["fold"])] = folder
-        if not found:
-            raise InputError(
-                f"{self.folder / CHECKPOINTS}: no model in it", remedy="run its command again with resume=false"
-            )
-        return found
+        return find_folds(self.folder)
 
     def choose_folds(self, fold: str | None = None) -> list[str]:
         """All folds, or the one of this name or number.
